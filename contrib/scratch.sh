@@ -1,0 +1,41 @@
+# shellcheck shell=bash
+# A scratch directory with a copy of the tree to build in, so that the checkout
+# stays clean. To be sourced by a bash script that has set -eu and $top.
+#
+#   scratch_make       sets $scratch; it goes at exit, unless $keep is "yes"
+#   scratch_copy_tree  copies the tree to $scratch/tree: the files that git
+#                      knows or would add, or the whole directory without git
+
+scratch_make() {
+  scratch=$(mktemp -d)
+  trap scratch_clean_up EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  mkdir "$scratch/log"
+}
+
+scratch_clean_up() {
+  if [[ ${keep:-no} = yes ]]; then
+    echo "kept: $scratch"
+  else
+    chmod -R u+w "$scratch"
+    rm -rf "$scratch"
+  fi
+}
+
+scratch_copy_tree() {
+  local file
+  mkdir "$scratch/tree"
+  if [[ $(scratch_git rev-parse --show-toplevel 2>/dev/null) = "$top" ]]; then
+    scratch_git ls-files -z --cached --others --exclude-standard |
+      while IFS= read -r -d '' file; do
+        [[ ! -e $top/$file ]] || printf '%s\0' "$file"
+      done | tar -C "$top" --null --no-recursion -T - -cf -
+  else
+    tar -C "$top" --exclude=./build-aux --exclude=./.git -cf - .
+  fi | tar -C "$scratch/tree" -xf -
+}
+
+scratch_git() {
+  git -c safe.directory="$top" -C "$top" "$@"
+}

@@ -1,0 +1,49 @@
+#include <collectd.h>
+
+#include <plugin.h>
+
+#include "plugin/complain.h"
+
+#include "src/error.h"
+
+static void log_failure(struct fc_complaint *complaint, const char *name,
+                        const char *class, const struct fc_failure *failure) {
+  unsigned long long count = failure->count - complaint->logged;
+  const char *of = failure->id[0] ? " for job " : "";
+  if (count > 1)
+    WARNING("firecrawl plugin: %s: %s: %s (%llu failures; the last%s%s)", name,
+            class, failure->detail, count, of, failure->id);
+  else
+    WARNING("firecrawl plugin: %s: %s: %s%s%s", name, class, failure->detail,
+            of, failure->id);
+  complaint->logged = failure->count;
+}
+
+static void look(struct fc_complaint *complaint, const char *name,
+                 const char *class, const struct fc_failure *failure,
+                 bool api_up, int64_t now_ms) {
+  bool is_new = failure->count != complaint->seen;
+  complaint->seen = failure->count;
+  if (is_new) {
+    complaint->clean_reads = 0;
+    if (complaint->open && now_ms < complaint->next_ms)
+      return;
+    log_failure(complaint, name, class, failure);
+    complaint->open = true;
+    complaint->next_ms = now_ms + FC_COMPLAIN_EVERY_MS;
+  } else if (complaint->open && api_up &&
+             ++complaint->clean_reads >= FC_COMPLAIN_CLEAN_READS) {
+    NOTICE("firecrawl plugin: %s: %s: no more failures (%llu in all)", name,
+           class, (unsigned long long)failure->count);
+    complaint->logged = failure->count;
+    complaint->open = false;
+  }
+}
+
+void fc_complain(struct fc_complaints *complaints, const char *name,
+                 const struct fc_stats *stats, struct fc_now now) {
+  for (int i = 0; i < FC_CLASS_COUNT; i++)
+    look(&complaints->classes[i], name,
+         fc_error_class_name((enum fc_error_class)i), &stats->failures[i],
+         stats->api_up, now.mono_ms);
+}

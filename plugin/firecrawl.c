@@ -1,0 +1,320 @@
+#include <collectd.h>
+
+#include <plugin.h>
+
+#include "plugin/complain.h"
+#include "plugin/config.h"
+#include "plugin/metrics.h"
+#include "plugin/notify.h"
+#include "plugin/registration.h"
+
+#include "src/clock.h"
+#include "src/instance_save.h"
+#include "src/journal.h"
+#include "src/parse.h"
+#include "src/poller.h"
+#include "src/transport_curl.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* In collectd's BaseDir, which is the daemon's working directory. */
+#define DEFAULT_STATE_FILE "firecrawl.db"
+
+/* One <Instance> at work. */
+struct fc_watched {
+  struct fc_instance *instance;
+  const struct fc_metrics *metrics;
+  struct fc_complaints complaints;
+};
+
+/* The plugin's only mutable file-scope state: what the daemon has configured,
+ * and what was made of it. */
+static struct {
+  struct fc_config config;
+  struct fc_metrics metrics;
+  struct fc_journal *journal;
+  struct fc_poller *poller;
+  struct fc_watched **watched;
+  size_t watched_len;
+  /* Notifications and flushes come from threads of other plugins, also while
+   * this one is being shut down. */
+  pthread_mutex_t lock;
+  bool running;
+} plugin = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static int fc_config(oconfig_item_t *block) {
+  return fc_config_read(&plugin.config, block);
+}
+
+static void hand_over_events(struct fc_watched *watched, struct fc_now now) {
+  struct fc_delivery delivery;
+  bool any = false;
+  while (fc_instance_take_event(watched->instance, now, &delivery)) {
+    fc_notify_dispatch(fc_instance_settings(watched->instance),
+                       &delivery.event);
+    fc_instance_handed_over(watched->instance, &delivery);
+    any = true;
+  }
+  if (any)
+    fc_poller_wake(plugin.poller);
+}
+
+static void log_notes(struct fc_watched *watched) {
+  struct fc_note note;
+  while (fc_instance_take_note(watched->instance, &note))
+    plugin_log(note.is_error ? LOG_ERR : LOG_NOTICE, "firecrawl plugin: %s: %s",
+               fc_instance_settings(watched->instance)->name, note.text);
+}
+
+/* Always 0: an API that does not answer is a value, and the daemon suspends a
+ * read that fails. */
+static int fc_read(user_data_t *user_data) {
+  struct fc_watched *watched = user_data->data;
+  const struct fc_settings *settings = fc_instance_settings(watched->instance);
+  struct fc_now now = fc_clock_system.now(fc_clock_system.data);
+  struct fc_stats stats;
+  fc_instance_stats(watched->instance, now, &stats);
+  log_notes(watched);
+  fc_complain(&watched->complaints, settings->name, &stats, now);
+  fc_metrics_dispatch(watched->metrics, watched->instance, &stats, now);
+  hand_over_events(watched, now);
+  return 0;
+}
+
+static int64_t plugin_interval_ms(void) {
+  int64_t interval_ms = (int64_t)CDTIME_T_TO_MS(plugin_get_interval());
+  return interval_ms > 0 ? interval_ms : 1;
+}
+
+static uint64_t random_seed(struct fc_now now) {
+  uint64_t seed = 0;
+  if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+    seed = (uint64_t)now.mono_ms ^ (uint64_t)now.epoch_s << 32;
+  return seed;
+}
+
+static void add_configured_jobs(struct fc_instance *instance,
+                                struct fc_now now) {
+  const struct fc_settings *settings = fc_instance_settings(instance);
+  for (size_t i = 0; i < settings->jobs_len; i++) {
+    const struct fc_job_spec *job = &settings->jobs[i];
+    enum fc_error error = fc_instance_add(instance, job->kind, job->id,
+                                          job->name, FC_SOURCE_CONFIG, now);
+    if (error)
+      ERROR("firecrawl plugin: %s: job %s is not watched: %s", settings->name,
+            job->id, fc_error_text(error));
+  }
+}
+
+/* What an earlier run knew, and what the configuration wants. */
+static enum fc_error restore_jobs(struct fc_instance *instance,
+                                  struct fc_now now) {
+  enum fc_error error = fc_journal_add(plugin.journal, instance, now);
+  if (error)
+    return error;
+  add_configured_jobs(instance, now);
+  fc_instance_settle(instance, now);
+  return FC_OK;
+}
+
+static void watched_free(struct fc_watched *watched) {
+  fc_instance_free(watched->instance);
+  free(watched);
+}
+
+static struct fc_watched *watched_new(const struct fc_settings *settings) {
+  struct fc_now now = fc_clock_system.now(fc_clock_system.data);
+  struct fc_watched *watched = calloc(1, sizeof(*watched));
+  if (!watched)
+    return NULL;
+  watched->metrics = &plugin.metrics;
+  watched->instance =
+      fc_instance_new(settings, plugin_interval_ms(), random_seed(now));
+  if (!watched->instance || restore_jobs(watched->instance, now)) {
+    watched_free(watched);
+    return NULL;
+  }
+  return watched;
+}
+
+static int init_instance(const struct fc_settings *settings) {
+  struct fc_watched *watched = watched_new(settings);
+  if (!watched || fc_poller_add(plugin.poller, watched->instance)) {
+    ERROR("firecrawl plugin: <Instance \"%s\">: out of memory", settings->name);
+    if (watched)
+      watched_free(watched);
+    return -1;
+  }
+  plugin.watched[plugin.watched_len++] = watched;
+  return 0;
+}
+
+static int init_poller(void) {
+  enum fc_error error = fc_transport_curl_global_init();
+  if (error) {
+    ERROR("firecrawl plugin: libcurl %s cannot be used: 7.87 or newer is "
+          "needed",
+          fc_transport_curl_version());
+    return -1;
+  }
+  struct fc_transport *transport = fc_transport_curl_new();
+  plugin.poller = transport ? fc_poller_new(transport, &fc_clock_system) : NULL;
+  plugin.watched =
+      calloc(plugin.config.instances_len, sizeof(struct fc_watched *));
+  if (!plugin.poller || !plugin.watched) {
+    ERROR("firecrawl plugin: out of memory");
+    return -1;
+  }
+  return 0;
+}
+
+static int init_journal(void) {
+  const char *path = plugin.config.state_file;
+  plugin.journal = fc_journal_new(path ? path : DEFAULT_STATE_FILE,
+                                  fc_clock_system.now(fc_clock_system.data));
+  if (!plugin.journal) {
+    ERROR("firecrawl plugin: out of memory");
+    return -1;
+  }
+  if (fc_journal_remark(plugin.journal)[0])
+    ERROR("firecrawl plugin: state file %s: %s",
+          path ? path : DEFAULT_STATE_FILE, fc_journal_remark(plugin.journal));
+  fc_poller_set_journal(plugin.poller, plugin.journal);
+  return 0;
+}
+
+static int register_reads(void) {
+  for (size_t i = 0; i < plugin.watched_len; i++) {
+    char name[2 * DATA_MAX_NAME_LEN];
+    struct fc_watched *watched = plugin.watched[i];
+    (void)snprintf(name, sizeof(name), "firecrawl/%s",
+                   fc_instance_settings(watched->instance)->name);
+    /* No free function: the daemon would free it before the poller stops. */
+    int status = plugin_register_complex_read("firecrawl", name, fc_read,
+                                              /* interval = the plugin's */ 0,
+                                              &(user_data_t){.data = watched});
+    if (status)
+      return status;
+  }
+  return 0;
+}
+
+static void set_running(bool running) {
+  pthread_mutex_lock(&plugin.lock);
+  plugin.running = running;
+  pthread_mutex_unlock(&plugin.lock);
+}
+
+static void release(void) {
+  set_running(false);
+  fc_poller_free(plugin.poller);
+  plugin.poller = NULL;
+  fc_journal_free(plugin.journal, fc_clock_system.now(fc_clock_system.data));
+  plugin.journal = NULL;
+  for (size_t i = 0; i < plugin.watched_len; i++)
+    watched_free(plugin.watched[i]);
+  free(plugin.watched);
+  plugin.watched = NULL;
+  plugin.watched_len = 0;
+  fc_config_release(&plugin.config);
+}
+
+/* FLUSH and SIGUSR1. */
+static int fc_flush(cdtime_t timeout, const char *identifier,
+                    user_data_t *user_data) {
+  (void)timeout;
+  (void)identifier;
+  (void)user_data;
+  pthread_mutex_lock(&plugin.lock);
+  if (plugin.running)
+    fc_poller_flush(plugin.poller);
+  pthread_mutex_unlock(&plugin.lock);
+  return 0;
+}
+
+static struct fc_instance *find_instance(const char *name) {
+  for (size_t i = 0; i < plugin.watched_len; i++) {
+    struct fc_instance *instance = plugin.watched[i]->instance;
+    if (strcmp(fc_instance_settings(instance)->name, name) == 0)
+      return instance;
+  }
+  return NULL;
+}
+
+static void take_registration(const notification_t *notification) {
+  struct fc_instance *instance = find_instance(notification->plugin_instance);
+  if (instance &&
+      fc_registration_take(instance, notification,
+                           fc_clock_system.now(fc_clock_system.data)))
+    fc_poller_wake(plugin.poller);
+}
+
+/* Every notification of the daemon comes by, our own among them. */
+static int fc_notification(const notification_t *notification,
+                           user_data_t *user_data) {
+  (void)user_data;
+  if (strcmp(notification->plugin, "firecrawl") != 0)
+    return 0;
+  pthread_mutex_lock(&plugin.lock);
+  if (plugin.running)
+    take_registration(notification);
+  pthread_mutex_unlock(&plugin.lock);
+  return 0;
+}
+
+static int start(void) {
+  if (init_poller() || init_journal())
+    return -1;
+  for (size_t i = 0; i < plugin.config.instances_len; i++)
+    if (init_instance(plugin.config.instances[i]))
+      return -1;
+  if (fc_poller_start(plugin.poller)) {
+    ERROR("firecrawl plugin: the poller thread does not start");
+    return -1;
+  }
+  plugin_register_flush("firecrawl", fc_flush, NULL);
+  plugin_register_notification("firecrawl", fc_notification, NULL);
+  set_running(true);
+  return register_reads();
+}
+
+/* Reads are registered last: the daemon keeps those of a plugin whose init has
+ * failed. */
+static int fc_init(void) {
+  if (plugin.config.instances_len == 0) {
+    ERROR("firecrawl plugin: no <Instance> is configured: there is nothing to "
+          "watch");
+    return -1;
+  }
+  fc_metrics_init(&plugin.metrics);
+  if (start()) {
+    (void)plugin_unregister_read_group("firecrawl");
+    (void)plugin_unregister_flush("firecrawl");
+    (void)plugin_unregister_notification("firecrawl");
+    release();
+    return -1;
+  }
+  INFO("firecrawl plugin: version " FC_VERSION
+       ", libcurl %s, json-c %s, SQLite %s; %zu instances",
+       fc_transport_curl_version(), fc_parse_library_version(),
+       fc_store_library_version(), plugin.watched_len);
+  return 0;
+}
+
+/* The daemon has joined the read threads before. */
+static int fc_shutdown(void) {
+  release();
+  return 0;
+}
+
+void module_register(void);
+
+__attribute__((visibility("default"))) void module_register(void) {
+  plugin_register_complex_config("firecrawl", fc_config);
+  plugin_register_init("firecrawl", fc_init);
+  plugin_register_shutdown("firecrawl", fc_shutdown);
+}

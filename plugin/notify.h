@@ -1,0 +1,16 @@
+/* Events to collectd notifications. */
+
+#ifndef FC_PLUGIN_NOTIFY_H
+#define FC_PLUGIN_NOTIFY_H
+
+#include "src/event.h"
+#include "src/settings.h"
+
+/* Hands the event to every notification handler of the daemon, in this thread,
+ * and logs it. The read callback only; under no lock, for handlers may take
+ * their time and may call back into this plugin. Where nobody listens, the
+ * daemon says so, and the event counts as handed over. */
+void fc_notify_dispatch(const struct fc_settings *settings,
+                        const struct fc_event *event);
+
+#endif

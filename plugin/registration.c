@@ -1,0 +1,68 @@
+#include "plugin/registration.h"
+
+#include "src/kind.h"
+#include "src/text.h"
+
+#include <string.h>
+
+enum { QUOTE_SIZE = 80 };
+
+static void log_refused(const struct fc_instance *instance,
+                        const notification_t *notification, const char *why) {
+  char id[QUOTE_SIZE];
+  (void)fc_text_line(id, sizeof(id), notification->type_instance,
+                     strlen(notification->type_instance));
+  ERROR("firecrawl plugin: %s: registration of %s \"%s\": %s",
+        fc_instance_settings(instance)->name, notification->type, id, why);
+}
+
+static const char *reason(enum fc_error error) {
+  switch (error) {
+  case FC_ERR_ARGUMENT:
+    return "an ID of 1 to 63 characters of A-Z a-z 0-9 _ - as type instance "
+           "and a name of 1 to 63 of A-Z a-z 0-9 _ . - or nothing as message "
+           "are expected";
+  case FC_ERR_LIMIT:
+    return "MaxJobs is reached";
+  case FC_ERR_NOT_FOUND:
+    return "there is no such registered job to forget";
+  default:
+    return fc_error_text(error);
+  }
+}
+
+static enum fc_error take(struct fc_instance *instance,
+                          const struct fc_kind *kind,
+                          const notification_t *notification,
+                          struct fc_now now) {
+  const char *id = notification->type_instance;
+  const char *name = notification->message;
+  if (notification->severity == NOTIF_WARNING)
+    return fc_instance_forget(instance, id, FC_SOURCE_REGISTRATION, now);
+  /* The daemon has no empty message: PUTNOTIF sends the ID or a blank. */
+  return fc_instance_add(instance, kind, id, name[0] ? name : NULL,
+                         FC_SOURCE_REGISTRATION, now);
+}
+
+bool fc_registration_take(struct fc_instance *instance,
+                          const notification_t *notification,
+                          struct fc_now now) {
+  const struct fc_kind *kind =
+      fc_kind_by_name(notification->type, strlen(notification->type));
+  if (!kind)
+    return false;
+  if (!fc_instance_settings(instance)->accept_registrations) {
+    log_refused(instance, notification,
+                "this instance has no \"AcceptRegistrations true\"");
+    return false;
+  }
+  if (notification->severity == NOTIF_FAILURE) {
+    log_refused(instance, notification,
+                "severity okay (watch) or warning (forget) is expected");
+    return false;
+  }
+  enum fc_error error = take(instance, kind, notification, now);
+  if (error)
+    log_refused(instance, notification, reason(error));
+  return error == FC_OK;
+}

@@ -1,0 +1,135 @@
+#include "src/source.h"
+
+#include "src/jobfile.h"
+#include "src/text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+void fc_source_init(struct fc_source *source, struct fc_instance *instance) {
+  *source = (struct fc_source){
+      .instance = instance,
+      .path = fc_instance_settings(instance)->job_file,
+  };
+}
+
+struct reading {
+  struct fc_source *source;
+  struct fc_now now;
+  size_t jobs;
+  size_t bad;
+  char first_bad[FC_ERROR_TEXT_SIZE];
+};
+
+static enum fc_error take(const struct fc_jobfile_entry *entry, void *data) {
+  struct reading *reading = data;
+  enum fc_error error =
+      fc_instance_add(reading->source->instance, entry->kind, entry->id,
+                      entry->name, FC_SOURCE_FILE, reading->now);
+  reading->jobs += !error;
+  return error;
+}
+
+static void refuse(size_t line, const char *reason, void *data) {
+  struct reading *reading = data;
+  struct fc_source *source = reading->source;
+  if (reading->bad++ == 0) {
+    size_t used = 0;
+    fc_text_append(reading->first_bad, sizeof(reading->first_bad), &used,
+                   "%s line %zu: %s", source->path, line, reason);
+  }
+  if (reading->bad <= FC_SOURCE_LINES_TOLD)
+    fc_instance_note(source->instance, /* is_error = */ true,
+                     "JobFile %s line %zu: %s", source->path, line, reason);
+}
+
+static void tell_unreadable(struct fc_source *source, const char *detail) {
+  if (!source->told)
+    fc_instance_note(source->instance, /* is_error = */ true,
+                     "JobFile %s %s; the jobs it had are still watched",
+                     source->path, detail);
+  source->told = true;
+}
+
+static void tell_readable(struct fc_source *source) {
+  if (source->told)
+    fc_instance_note(source->instance, /* is_error = */ false,
+                     "JobFile %s can be read again", source->path);
+  source->told = false;
+}
+
+/* These two count lines. */
+static enum fc_error take_none(const struct fc_jobfile_entry *entry,
+                               void *data) {
+  (void)entry;
+  (*(size_t *)data)++;
+  return FC_OK;
+}
+
+static void refuse_none(size_t line, const char *reason, void *data) {
+  (void)line;
+  (void)reason;
+  (*(size_t *)data)++;
+}
+
+/* A file that is being rewritten is empty for a moment. */
+static bool became_empty(struct fc_source *source, const char *text,
+                         size_t len) {
+  size_t lines = 0;
+  if (!source->has_jobs || source->seems_empty ||
+      fc_jobfile_parse(text, len, take_none, refuse_none, &lines) || lines)
+    return false;
+  source->seems_empty = true;
+  return true;
+}
+
+static void apply(struct fc_source *source, const char *text, size_t len,
+                  struct fc_now now) {
+  struct reading reading = {.source = source, .now = now};
+  struct fc_instance *instance = source->instance;
+  fc_instance_file_begin(instance);
+  enum fc_error error = fc_jobfile_parse(text, len, take, refuse, &reading);
+  if (error) {
+    /* Half a reading says nothing of the lines behind it. */
+    fc_instance_note(instance, /* is_error = */ true, "JobFile %s: %s",
+                     source->path, fc_error_text(error));
+    source->stamp = (struct fc_file_stamp){0};
+    return;
+  }
+  fc_instance_file_end(instance, reading.bad ? reading.first_bad : NULL, now);
+  if (reading.bad > FC_SOURCE_LINES_TOLD)
+    fc_instance_note(instance, /* is_error = */ true,
+                     "JobFile %s: %zu more bad lines", source->path,
+                     reading.bad - FC_SOURCE_LINES_TOLD);
+  source->has_jobs = reading.jobs > 0;
+  source->seems_empty = false;
+}
+
+static void read_file(struct fc_source *source, struct fc_now now) {
+  char *text, detail[FC_DETAIL_SIZE];
+  size_t len;
+  if (fc_file_read(source->path, FC_JOBFILE_BYTES_MAX, &text, &len,
+                   &source->stamp, NULL, detail, sizeof(detail))) {
+    tell_unreadable(source, detail);
+    return;
+  }
+  tell_readable(source);
+  if (!became_empty(source, text, len))
+    apply(source, text, len, now);
+  free(text);
+}
+
+int64_t fc_source_check(struct fc_source *source, struct fc_now now,
+                        bool now_please) {
+  if (!source->path)
+    return FC_NEVER;
+  if (now.mono_ms < source->check_ms && !now_please)
+    return source->check_ms;
+  bool first = !source->was_read && !source->told;
+  bool changed = fc_file_changed(source->path, &source->stamp);
+  if (changed || first || source->told || source->seems_empty || now_please)
+    read_file(source, now);
+  source->was_read = !source->told;
+  source->check_ms = now.mono_ms + FC_SOURCE_CHECK_MS;
+  return source->check_ms;
+}

@@ -1,0 +1,165 @@
+/* The state file: what outlives a restart, in SQLite (WAL). The only user of
+ * sqlite3. One thread at a time; the poller's, once it runs.
+ *
+ * Other programs may read the file while the daemon runs (firecrawlctl list
+ * does): open it read-only, look at application_id and user_version, and read
+ * the tables below. Only one daemon writes to it: it holds a lock on the file
+ * "<path>-lock".
+ *
+ *   PRAGMA application_id = 0x46437277 ("FCrw"), PRAGMA user_version = 1
+ *
+ *   job           one row per job and instance, key (instance, id):
+ *     instance, id, kind, name   text
+ *     sources          set of enum fc_job_source
+ *     status, previous text, fc_status_name; "none" before the first answer
+ *     first_seen       when it was listed or registered
+ *     processing_since when it was first seen unfinished, or NULL
+ *     ended            when it was seen final or lost, or NULL
+ *     expires_at       of its result, or NULL
+ *     notified         when its failure was last reported, or NULL
+ *     tokens, credits, percent   or NULL
+ *     stalled          0 or 1
+ *     flags            set of enum fc_record_flag
+ *     error            the API's error text (one line), or NULL
+ *   notification  one row per event of a job, key (instance, id, event):
+ *     instance, id, event   text, fc_event_name
+ *     state            "pending": not yet handed to collectd, or not known to
+ *                      be; "handed": handed over
+ *     time             when it came into this state
+ *   endpoint      one row per instance and kind:
+ *     instance, kind, sunset_reported (a date or 0), last_warning (0 or 1),
+ *     gone_reported (0 or 1)
+ *   meta          key, value: "clean" is 1 after a shutdown in good order and 0
+ *                 while a daemon runs and after a crash
+ *
+ * All times are seconds since the epoch on the server's clock. The key and
+ * response bodies are not in it. */
+
+#ifndef FC_STORE_H
+#define FC_STORE_H
+
+#include "src/error.h"
+#include "src/job.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fc_store;
+
+enum {
+  FC_STORE_APPLICATION_ID = 0x46437277,
+  FC_STORE_VERSION = 1,
+  FC_STORE_DETAIL_SIZE = 256,
+  FC_STORE_CHECK_MAX = 64 * 1024 * 1024 /* bytes; larger files are not checked
+ as a whole when they are opened */
+};
+
+enum fc_record_flag {
+  FC_RECORD_STALL_REPORTED = 1,
+  FC_RECORD_LOST_REPORTED = 2,
+  FC_RECORD_EXPIRY_REPORTED = 4,
+  FC_RECORD_SILENT = 8,    /* its series have ended */
+  FC_RECORD_FORGOTTEN = 16 /* kept only so that it is not told of again */
+};
+
+/* One job as it is stored. Strings are borrowed. */
+struct fc_job_record {
+  const char *id;
+  const char *name;
+  const char *error; /* NULL: none */
+  enum fc_kind_id kind;
+  unsigned sources;
+  enum fc_status status, previous;
+  int64_t first_seen_s;
+  bool has_processing_since, has_ended, has_expires_at, has_notified;
+  bool has_tokens, has_credits, has_percent;
+  int64_t processing_since_s, ended_s, expires_at_s, notified_s;
+  double tokens, credits, percent;
+  bool stalled;
+  unsigned flags;   /* set of enum fc_record_flag */
+  unsigned pending; /* events to hand over: set of enum fc_event_type */
+  unsigned handed;  /* events handed over: the same */
+};
+
+struct fc_endpoint_record {
+  enum fc_kind_id kind;
+  int64_t sunset_reported_s; /* 0: none */
+  bool last_warning_given;
+  bool gone_reported;
+};
+
+/* What became of an attempt to open. */
+enum fc_store_trouble {
+  FC_STORE_FINE,
+  FC_STORE_SET_ASIDE, /* it was corrupt: renamed, and a fresh one started */
+  FC_STORE_LOCKED,    /* another daemon has it */
+  FC_STORE_FOREIGN, /* another application's, or a newer version's: untouched */
+  FC_STORE_UNSAFE,  /* type, owner or permissions: untouched */
+  FC_STORE_IO       /* cannot be opened, read or written */
+};
+
+/* Opens or creates the file (mode 0600) and takes the lock; migrates an older
+ * version after keeping a copy "<path>.v<N>". Corrupt files are renamed to
+ * "<path>.corrupt-<now_s>", with their -wal and -shm; nothing is ever deleted.
+ * *trouble says what was found, detail[size] says it in words (without "state
+ * file"), also for FC_STORE_SET_ASIDE, which is success. FC_ERR_STATE or
+ * FC_ERR_MEMORY on failure; *store is written on success only. Never blocks on
+ * another process's lock. */
+FC_MUST_USE enum fc_error fc_store_open(struct fc_store **store,
+                                        const char *path, int64_t now_s,
+                                        enum fc_store_trouble *trouble,
+                                        char *detail, size_t size);
+
+/* True when the file was closed in good order, or is new: what is pending in it
+ * has then certainly not been handed over. */
+bool fc_store_was_clean(const struct fc_store *store);
+
+/* Calls back for each stored job of an instance, in the order in which they
+ * were added. A row that makes no sense (unknown kind, bad ID) is skipped and
+ * counted in *skipped. Stops at the callback's first error and returns it. */
+typedef enum fc_error (*fc_store_job)(const struct fc_job_record *record,
+                                      void *data);
+FC_MUST_USE enum fc_error fc_store_load_jobs(struct fc_store *store,
+                                             const char *instance,
+                                             fc_store_job callback, void *data,
+                                             size_t *skipped);
+typedef void (*fc_store_endpoint)(const struct fc_endpoint_record *record,
+                                  void *data);
+FC_MUST_USE enum fc_error fc_store_load_endpoints(struct fc_store *store,
+                                                  const char *instance,
+                                                  fc_store_endpoint callback,
+                                                  void *data);
+
+/* A transaction: begin, any number of puts and deletes, commit (which fsyncs;
+ * PRAGMA synchronous=FULL) or rollback. After a failed call the only sensible
+ * one is rollback; nothing of the transaction is then in the file. All fail
+ * with FC_ERR_STATE and fc_store_detail. */
+FC_MUST_USE enum fc_error fc_store_begin(struct fc_store *store);
+FC_MUST_USE enum fc_error fc_store_put_job(struct fc_store *store,
+                                           const char *instance,
+                                           const struct fc_job_record *record,
+                                           int64_t now_s);
+FC_MUST_USE enum fc_error fc_store_delete_job(struct fc_store *store,
+                                              const char *instance,
+                                              const char *id);
+FC_MUST_USE enum fc_error
+fc_store_put_endpoint(struct fc_store *store, const char *instance,
+                      const struct fc_endpoint_record *record);
+FC_MUST_USE enum fc_error fc_store_commit(struct fc_store *store);
+void fc_store_rollback(struct fc_store *store);
+
+/* Why the last call failed, in words. Valid until the next call. */
+const char *fc_store_detail(const struct fc_store *store);
+
+/* True when the last failure was corruption found while running: the file has
+ * to be closed and opened again, which sets it aside. */
+bool fc_store_is_corrupt(const struct fc_store *store);
+
+/* Closes, and marks the file clean if told so. NULL is fine. */
+void fc_store_close(struct fc_store *store, bool clean);
+
+/* "3.40.1": the SQLite that is loaded. Static storage. */
+const char *fc_store_library_version(void);
+
+#endif

@@ -1,0 +1,228 @@
+#include "src/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static const char ellipsis[] = "...";
+
+/* RFC 3629 section 4: what may begin a character of two bytes or more, and what
+ * may then come second. Surrogates and overlong forms fit no row. */
+static const struct {
+  unsigned char first, last; /* of the first byte */
+  unsigned char low, high;   /* of the second byte */
+  size_t len;
+} leads[] = {
+    {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+    {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
+    {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
+    {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+};
+
+enum glyph { GLYPH_TEXT, GLYPH_BLANK, GLYPH_INVALID };
+
+static bool is_between(char byte, unsigned char low, unsigned char high) {
+  return (unsigned char)byte >= low && (unsigned char)byte <= high;
+}
+
+static enum glyph glyph_wide(const char *in, size_t len) {
+  if (len == 2)
+    return in[0] == '\xc2' && is_between(in[1], 0x80, 0x9f) ? GLYPH_BLANK
+                                                            : GLYPH_TEXT;
+  return memcmp(in, "\xe2\x80\xa8", 3) == 0 ||
+                 memcmp(in, "\xe2\x80\xa9", 3) == 0
+             ? GLYPH_BLANK
+             : GLYPH_TEXT;
+}
+
+/* What stands at in, and how many bytes it takes. Of an invalid sequence these
+ * are the bytes that could have begun a character, as the Unicode standard
+ * recommends, so that one broken character shows as one '?'. */
+static enum glyph glyph_at(const char *in, size_t len, size_t *taken) {
+  size_t row = 0;
+  *taken = 1;
+  if (is_between(in[0], 0x00, 0x7f))
+    return is_between(in[0], 0x21, 0x7e) ? GLYPH_TEXT : GLYPH_BLANK;
+  while (row < COUNT_OF(leads) &&
+         !is_between(in[0], leads[row].first, leads[row].last))
+    row++;
+  if (row == COUNT_OF(leads) || len < 2 ||
+      !is_between(in[1], leads[row].low, leads[row].high))
+    return GLYPH_INVALID;
+  for (*taken = 2; *taken < leads[row].len; ++*taken)
+    if (*taken == len || !is_between(in[*taken], 0x80, 0xbf))
+      return GLYPH_INVALID;
+  return glyph_wide(in, *taken);
+}
+
+struct line {
+  char *out;
+  size_t size;
+  size_t used;
+  size_t keep; /* what of it stays when the ellipsis has to follow */
+  bool blank;  /* owed before the next character */
+};
+
+/* False when it does not fit. */
+static bool line_put(struct line *line, const char *bytes, size_t len) {
+  size_t blank = line->blank && line->used ? 1 : 0;
+  if (line->used + blank + len >= line->size)
+    return false;
+  memcpy(line->out + line->used, " ", blank);
+  memcpy(line->out + line->used + blank, bytes, len);
+  line->used += blank + len;
+  line->blank = false;
+  if (line->used + strlen(ellipsis) < line->size)
+    line->keep = line->used;
+  return true;
+}
+
+static void line_cut(struct line *line) {
+  if (line->size < sizeof(ellipsis))
+    return;
+  memcpy(line->out + line->keep, ellipsis, strlen(ellipsis));
+  line->used = line->keep + strlen(ellipsis);
+}
+
+size_t fc_text_line(char *out, size_t size, const char *in, size_t len) {
+  struct line line = {.out = out, .size = size};
+  bool fits = true;
+  if (size == 0)
+    return 0;
+  for (size_t i = 0, taken; i < len && fits; i += taken) {
+    enum glyph glyph = glyph_at(in + i, len - i, &taken);
+    if (glyph == GLYPH_BLANK)
+      line.blank = true;
+    else if (glyph == GLYPH_INVALID)
+      fits = line_put(&line, "?", 1);
+    else
+      fits = line_put(&line, in + i, taken);
+  }
+  if (!fits)
+    line_cut(&line);
+  out[line.used] = '\0';
+  return line.used;
+}
+
+static size_t lead_length(char byte) {
+  for (size_t row = 0; row < COUNT_OF(leads); row++)
+    if (is_between(byte, leads[row].first, leads[row].last))
+      return leads[row].len;
+  return 1;
+}
+
+/* The length without a last character that was cut short. */
+static size_t whole_length(const char *text, size_t len) {
+  for (size_t back = 1; back <= 3 && back <= len; back++)
+    if (!is_between(text[len - back], 0x80, 0xbf))
+      return lead_length(text[len - back]) > back ? len - back : len;
+  return len;
+}
+
+void fc_text_append(char *out, size_t size, size_t *used, const char *format,
+                    ...) {
+  va_list args;
+  if (*used >= size)
+    return;
+  char *tail = out + *used;
+  size_t room = size - *used;
+  va_start(args, format);
+  int len = vsnprintf(tail, room, format, args);
+  va_end(args);
+  if (len < 0) {
+    *tail = '\0';
+  } else if ((size_t)len < room) {
+    *used += (size_t)len;
+  } else {
+    size_t whole = whole_length(tail, room - 1);
+    memset(tail + whole, '\0', room - whole);
+    *used = size - 1;
+  }
+}
+
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+void fc_text_copy(char *out, size_t size, const char *text) {
+  size_t used = 0;
+  fc_text_append(out, size, &used, "%s", text);
+}
+
+bool fc_text_int(const char *text, size_t len, int64_t min, int64_t max,
+                 int64_t *value) {
+  size_t i = len > 0 && text[0] == '-' ? 1 : 0;
+  bool negative = i == 1;
+  int64_t sum = 0;
+  if (i == len)
+    return false;
+  for (; i < len; i++) {
+    int digit = text[i] - '0';
+    if (!is_digit(text[i]) || __builtin_mul_overflow(sum, 10, &sum) ||
+        __builtin_add_overflow(sum, negative ? -digit : digit, &sum))
+      return false;
+  }
+  if (sum < min || sum > max)
+    return false;
+  *value = sum;
+  return true;
+}
+
+static const struct {
+  const char *name;
+  int64_t per_second;
+} units[] = {{"s", 1}, {"ms", 1000}};
+
+/* A decimal number, rounded up, at *text, which then points behind it. */
+static bool number_ceil(const char **text, const char *end, int64_t *value) {
+  const char *start = *text, *p = start;
+  bool rest = false;
+  while (p < end && is_digit(*p))
+    p++;
+  if (!fc_text_int(start, (size_t)(p - start), 0, INT64_MAX - 1, value))
+    return false;
+  if (end - p >= 2 && p[0] == '.' && is_digit(p[1]))
+    for (p++; p < end && is_digit(*p); p++)
+      rest |= *p != '0';
+  *value += rest;
+  *text = p;
+  return true;
+}
+
+static bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* "23s", "1.5s" or "1500ms" at text. */
+static bool delay_at(const char *text, const char *end, int64_t *seconds) {
+  int64_t value;
+  if (!number_ceil(&text, end, &value))
+    return false;
+  const char *unit = text;
+  while (text < end && is_letter(*text))
+    text++;
+  for (size_t i = 0; i < COUNT_OF(units); i++) {
+    if (strlen(units[i].name) != (size_t)(text - unit) ||
+        strncasecmp(units[i].name, unit, (size_t)(text - unit)) != 0)
+      continue;
+    int64_t whole = value / units[i].per_second;
+    *seconds = whole + (value % units[i].per_second != 0);
+    return *seconds <= FC_TEXT_DELAY_MAX_S;
+  }
+  return false;
+}
+
+bool fc_text_retry_after(const char *text, size_t len, int64_t *seconds) {
+  static const char words[] = "retry after ";
+  const char *end = text + len;
+  int64_t found;
+  for (; (size_t)(end - text) > strlen(words); text++) {
+    if (strncasecmp(text, words, strlen(words)) == 0 &&
+        delay_at(text + strlen(words), end, &found)) {
+      *seconds = found;
+      return true;
+    }
+  }
+  return false;
+}

@@ -1,0 +1,533 @@
+#include "src/transport_curl.h"
+
+#include "src/request.h"
+#include "src/text.h"
+
+#include <curl/curl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#if LIBCURL_VERSION_NUM < 0x075700
+#error "libcurl 7.87 or newer is needed"
+#endif
+
+enum { VERSION_MIN = 0x075700 /* 7.87.0: CURLOPT_QUICK_EXIT */ };
+
+/* One easy handle. It stays set up for the target it served last, so that the
+ * next request to it only sets a URL. */
+struct slot {
+  CURL *easy;
+  const struct fc_target *target; /* set up for; NULL: for none */
+  unsigned key_generation;
+  struct curl_slist *headers;
+  struct fc_exchange *exchange; /* NULL: idle */
+  enum fc_error callback_error; /* why a callback of ours ended it */
+  size_t header_bytes;
+  uint64_t body_bytes;
+  char error_text[CURL_ERROR_SIZE];
+  struct slot *next; /* of all, or of the idle ones */
+  struct slot *previous;
+};
+
+struct curl_transport {
+  struct fc_transport base;
+  CURLM *multi;
+  struct slot *busy;
+  struct slot *idle;
+};
+
+static struct curl_transport *curl_transport_of(struct fc_transport *base) {
+  return (struct curl_transport *)base;
+}
+
+static void slot_push(struct slot **list, struct slot *slot) {
+  slot->previous = NULL;
+  slot->next = *list;
+  if (slot->next)
+    slot->next->previous = slot;
+  *list = slot;
+}
+
+static void slot_remove(struct slot **list, struct slot *slot) {
+  if (slot->previous)
+    slot->previous->next = slot->next;
+  else
+    *list = slot->next;
+  if (slot->next)
+    slot->next->previous = slot->previous;
+  slot->next = slot->previous = NULL;
+}
+
+static void slot_free(struct slot *slot) {
+  curl_easy_cleanup(slot->easy);
+  curl_slist_free_all(slot->headers);
+  free(slot);
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *user) {
+  struct slot *slot = user;
+  size_t len = size * count;
+  slot->header_bytes += len;
+  if (slot->header_bytes > FC_HEADER_BYTES_MAX) {
+    slot->callback_error = FC_ERR_HTTP;
+    return 0;
+  }
+  const char *colon = memchr(data, ':', len);
+  if (!colon)
+    return len;
+  const char *value = colon + 1, *end = data + len;
+  while (value < end && (*value == ' ' || *value == '\t'))
+    value++;
+  while (end > value && strchr(" \t\r\n", end[-1]))
+    end--;
+  slot->exchange->ops->header(slot->exchange, data, (size_t)(colon - data),
+                              value, (size_t)(end - value));
+  return len;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *user) {
+  struct slot *slot = user;
+  size_t len = size * count;
+  slot->body_bytes += len;
+  if (slot->body_bytes > (uint64_t)slot->target->settings->max_body_bytes) {
+    slot->callback_error = FC_ERR_LIMIT;
+    return CURL_WRITEFUNC_ERROR;
+  }
+  slot->callback_error = slot->exchange->ops->body(slot->exchange, data, len);
+  return slot->callback_error ? CURL_WRITEFUNC_ERROR : len;
+}
+
+/* How a CURLcode counts; codes that are not listed count as connect: no reply
+ * came, and no other class says why. */
+static const struct {
+  CURLcode code;
+  enum fc_error error;
+} outcomes[] = {
+    {CURLE_OK, FC_OK},
+    {CURLE_COULDNT_RESOLVE_HOST, FC_ERR_DNS},
+    {CURLE_COULDNT_RESOLVE_PROXY, FC_ERR_DNS},
+    {CURLE_OPERATION_TIMEDOUT, FC_ERR_TIMEOUT},
+    {CURLE_SSL_CONNECT_ERROR, FC_ERR_TLS},
+    {CURLE_PEER_FAILED_VERIFICATION, FC_ERR_TLS},
+    {CURLE_SSL_CERTPROBLEM, FC_ERR_TLS},
+    {CURLE_SSL_CIPHER, FC_ERR_TLS},
+    {CURLE_SSL_CACERT_BADFILE, FC_ERR_TLS},
+    {CURLE_SSL_ENGINE_NOTFOUND, FC_ERR_TLS},
+    {CURLE_SSL_ENGINE_SETFAILED, FC_ERR_TLS},
+    {CURLE_SSL_ENGINE_INITFAILED, FC_ERR_TLS},
+    {CURLE_SSL_ISSUER_ERROR, FC_ERR_TLS},
+    {CURLE_SSL_CRL_BADFILE, FC_ERR_TLS},
+    {CURLE_SSL_PINNEDPUBKEYNOTMATCH, FC_ERR_TLS},
+    {CURLE_SSL_INVALIDCERTSTATUS, FC_ERR_TLS},
+    {CURLE_SSL_CLIENTCERT, FC_ERR_TLS},
+    {CURLE_USE_SSL_FAILED, FC_ERR_TLS},
+    {CURLE_PARTIAL_FILE, FC_ERR_BODY},
+    {CURLE_BAD_CONTENT_ENCODING, FC_ERR_BODY},
+    {CURLE_WEIRD_SERVER_REPLY, FC_ERR_HTTP},
+    {CURLE_UNSUPPORTED_PROTOCOL, FC_ERR_HTTP},
+    {CURLE_HTTP2, FC_ERR_HTTP},
+    {CURLE_HTTP2_STREAM, FC_ERR_HTTP},
+    {CURLE_OUT_OF_MEMORY, FC_ERR_MEMORY},
+};
+
+static enum fc_error error_of(CURLcode code) {
+  for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++)
+    if (outcomes[i].code == code)
+      return outcomes[i].error;
+  return FC_ERR_CONNECT;
+}
+
+static void detail_of(const struct slot *slot, CURLcode code, char *detail,
+                      size_t size) {
+  size_t used = 0;
+  detail[0] = '\0';
+  if (slot->callback_error == FC_ERR_LIMIT)
+    fc_text_append(detail, size, &used,
+                   "the reply is larger than MaxBodySize (%" PRId64 " bytes)",
+                   slot->target->settings->max_body_bytes);
+  else if (slot->callback_error == FC_ERR_HTTP)
+    fc_text_append(detail, size, &used, "more than %d bytes of headers",
+                   FC_HEADER_BYTES_MAX);
+  else if (code != CURLE_OK && !slot->callback_error) {
+    const char *text =
+        slot->error_text[0] ? slot->error_text : curl_easy_strerror(code);
+    fc_text_line(detail, size, text, strlen(text));
+  }
+}
+
+static void slot_finish(struct curl_transport *transport, struct slot *slot,
+                        CURLcode code) {
+  char detail[FC_DETAIL_SIZE];
+  struct fc_transport_reply reply = {.detail = detail};
+  long http_code = 0;
+  curl_off_t microseconds = 0;
+  (void)curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &http_code);
+  (void)curl_easy_getinfo(slot->easy, CURLINFO_TOTAL_TIME_T, &microseconds);
+  reply.http_code = (int)http_code;
+  reply.seconds = (double)microseconds / 1e6;
+  reply.error = slot->callback_error ? slot->callback_error : error_of(code);
+  if (reply.error == FC_ERR_LIMIT)
+    reply.error = FC_ERR_BODY;
+  detail_of(slot, code, detail, sizeof(detail));
+
+  struct fc_exchange *exchange = slot->exchange;
+  (void)curl_multi_remove_handle(transport->multi, slot->easy);
+  slot_remove(&transport->busy, slot);
+  slot->exchange = NULL;
+  exchange->slot = NULL;
+  slot_push(&transport->idle, slot);
+  exchange->ops->done(exchange, &reply);
+}
+
+static const char *scheme_of(const char *url) {
+  return strncasecmp(url, "https:", 6) == 0 ? "https" : "http";
+}
+
+static const long families[] = {
+    [FC_FAMILY_ANY] = CURL_IPRESOLVE_WHATEVER,
+    [FC_FAMILY_IPV4] = CURL_IPRESOLVE_V4,
+    [FC_FAMILY_IPV6] = CURL_IPRESOLVE_V6,
+};
+
+/* Ends a setup at the first option that libcurl refuses: a handle with an
+ * option missing must not be used. */
+#define SET(option, value)                                                     \
+  do {                                                                         \
+    CURLcode code_ = curl_easy_setopt(easy, option, value);                    \
+    if (code_)                                                                 \
+      return code_;                                                            \
+  } while (0)
+
+static CURLcode setup_tls(CURL *easy, const struct fc_settings *settings) {
+  SET(CURLOPT_SSL_VERIFYPEER, settings->verify_peer ? 1L : 0L);
+  SET(CURLOPT_SSL_VERIFYHOST, settings->verify_host ? 2L : 0L);
+  SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+  if (settings->ca_cert)
+    SET(CURLOPT_CAINFO, settings->ca_cert);
+  if (settings->ca_path)
+    SET(CURLOPT_CAPATH, settings->ca_path);
+  if (settings->client_cert)
+    SET(CURLOPT_SSLCERT, settings->client_cert);
+  if (settings->client_key)
+    SET(CURLOPT_SSLKEY, settings->client_key);
+  return CURLE_OK;
+}
+
+static CURLcode setup_network(CURL *easy, const struct fc_settings *settings) {
+  SET(CURLOPT_PROTOCOLS_STR, scheme_of(settings->url));
+  SET(CURLOPT_FOLLOWLOCATION, 0L);
+  SET(CURLOPT_PATH_AS_IS, 1L);
+  SET(CURLOPT_NOSIGNAL, 1L);
+  SET(CURLOPT_QUICK_EXIT, 1L);
+  SET(CURLOPT_TIMEOUT_MS, (long)settings->timeout_ms);
+  SET(CURLOPT_CONNECTTIMEOUT_MS, (long)settings->timeout_ms);
+  SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+  SET(CURLOPT_HTTP09_ALLOWED, 0L);
+  SET(CURLOPT_PIPEWAIT, 1L);
+  SET(CURLOPT_MAXLIFETIME_CONN, (long)FC_CONNECTION_LIFETIME_S);
+  SET(CURLOPT_IPRESOLVE, families[settings->address_family]);
+  SET(CURLOPT_PROXY, settings->proxy ? settings->proxy : "");
+  SET(CURLOPT_NOPROXY, settings->no_proxy ? settings->no_proxy : "");
+  SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
+  SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  return CURLE_OK;
+}
+
+static CURLcode setup_callbacks(struct slot *slot) {
+  CURL *easy = slot->easy;
+  SET(CURLOPT_PRIVATE, slot);
+  SET(CURLOPT_ERRORBUFFER, slot->error_text);
+  SET(CURLOPT_HEADERFUNCTION, on_header);
+  SET(CURLOPT_HEADERDATA, slot);
+  SET(CURLOPT_WRITEFUNCTION, on_body);
+  SET(CURLOPT_WRITEDATA, slot);
+  return CURLE_OK;
+}
+
+/* What the user's own Header lines leave to us. */
+static bool has_header(const struct fc_settings *settings, const char *name) {
+  size_t len = strlen(name);
+  for (size_t i = 0; i < settings->headers_len; i++)
+    if (strncasecmp(settings->headers[i], name, len) == 0 &&
+        settings->headers[i][len] == ':')
+      return true;
+  return false;
+}
+
+static CURLcode setup_headers(struct slot *slot,
+                              const struct fc_settings *settings) {
+  static const char *const ours[] = {"Accept: application/json"};
+  CURL *easy = slot->easy;
+  struct curl_slist *list = NULL;
+  for (size_t i = 0; i < settings->headers_len + 1; i++) {
+    const char *line = i ? settings->headers[i - 1] : ours[0];
+    if (i == 0 && has_header(settings, "Accept"))
+      continue;
+    struct curl_slist *longer = curl_slist_append(list, line);
+    if (!longer) {
+      curl_slist_free_all(list);
+      return CURLE_OUT_OF_MEMORY;
+    }
+    list = longer;
+  }
+  slot->headers = list;
+  SET(CURLOPT_HTTPHEADER, list);
+  if (!has_header(settings, "User-Agent"))
+    SET(CURLOPT_USERAGENT, PACKAGE_NAME "/" PACKAGE_VERSION);
+  return CURLE_OK;
+}
+
+static CURLcode setup_key(CURL *easy, const struct fc_key *key) {
+  if (!key->bytes)
+    return CURLE_OK;
+  SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+  SET(CURLOPT_XOAUTH2_BEARER, key->bytes);
+  return CURLE_OK;
+}
+
+static CURLcode slot_setup(struct slot *slot, const struct fc_target *target) {
+  if (slot->target == target && slot->key_generation == target->key->generation)
+    return CURLE_OK;
+  CURL *easy = slot->easy;
+  slot->target = NULL;
+  curl_easy_reset(easy);
+  curl_slist_free_all(slot->headers);
+  slot->headers = NULL;
+  CURLcode code = setup_callbacks(slot);
+  if (!code)
+    code = setup_network(easy, target->settings);
+  if (!code)
+    code = setup_tls(easy, target->settings);
+  if (!code)
+    code = setup_headers(slot, target->settings);
+  if (!code)
+    code = setup_key(easy, target->key);
+  if (code)
+    return code;
+  slot->target = target;
+  slot->key_generation = target->key->generation;
+  return CURLE_OK;
+}
+
+static struct slot *slot_new(void) {
+  struct slot *slot = calloc(1, sizeof(*slot));
+  if (!slot)
+    return NULL;
+  slot->easy = curl_easy_init();
+  if (!slot->easy) {
+    free(slot);
+    return NULL;
+  }
+  return slot;
+}
+
+/* An idle slot, one that is set up for the target if there is one. */
+static struct slot *slot_take(struct curl_transport *transport,
+                              const struct fc_target *target) {
+  struct slot *slot = transport->idle;
+  while (slot && slot->target != target && slot->next)
+    slot = slot->next;
+  if (!slot)
+    return slot_new();
+  slot_remove(&transport->idle, slot);
+  return slot;
+}
+
+static enum fc_error transport_start(struct fc_transport *base,
+                                     const struct fc_target *target,
+                                     const char *url,
+                                     struct fc_exchange *exchange) {
+  struct curl_transport *transport = curl_transport_of(base);
+  struct slot *slot = slot_take(transport, target);
+  if (!slot)
+    return FC_ERR_MEMORY;
+  CURLcode code = slot_setup(slot, target);
+  if (!code)
+    code = curl_easy_setopt(slot->easy, CURLOPT_URL, url);
+  if (code || curl_multi_add_handle(transport->multi, slot->easy)) {
+    slot_free(slot);
+    return FC_ERR_MEMORY;
+  }
+  slot->callback_error = FC_OK;
+  slot->header_bytes = 0;
+  slot->body_bytes = 0;
+  slot->error_text[0] = '\0';
+  slot->exchange = exchange;
+  exchange->slot = slot;
+  slot_push(&transport->busy, slot);
+  return FC_OK;
+}
+
+static void transport_cancel(struct fc_transport *base,
+                             struct fc_exchange *exchange) {
+  struct curl_transport *transport = curl_transport_of(base);
+  struct slot *slot = exchange->slot;
+  if (!slot)
+    return;
+  (void)curl_multi_remove_handle(transport->multi, slot->easy);
+  slot_remove(&transport->busy, slot);
+  slot->exchange = NULL;
+  exchange->slot = NULL;
+  slot_push(&transport->idle, slot);
+}
+
+static void deliver(struct curl_transport *transport) {
+  CURLMsg *message;
+  int left;
+  while ((message = curl_multi_info_read(transport->multi, &left))) {
+    if (message->msg != CURLMSG_DONE)
+      continue;
+    char *private = NULL;
+    CURLcode code = message->data.result;
+    if (curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private) ||
+        !private)
+      continue;
+    slot_finish(transport, (struct slot *)(void *)private, code);
+  }
+}
+
+static enum fc_error transport_run(struct fc_transport *base,
+                                   int64_t timeout_ms) {
+  struct curl_transport *transport = curl_transport_of(base);
+  int wait_ms = timeout_ms > INT32_MAX ? INT32_MAX : (int)timeout_ms;
+  int running;
+  CURLMcode code = curl_multi_perform(transport->multi, &running);
+  deliver(transport);
+  if (!code)
+    code = curl_multi_poll(transport->multi, NULL, 0, wait_ms, NULL);
+  if (!code)
+    code = curl_multi_perform(transport->multi, &running);
+  deliver(transport);
+  return code ? FC_ERR_MEMORY : FC_OK;
+}
+
+static void transport_wake(struct fc_transport *base) {
+  (void)curl_multi_wakeup(curl_transport_of(base)->multi);
+}
+
+static void transport_free(struct fc_transport *base) {
+  struct curl_transport *transport = curl_transport_of(base);
+  while (transport->busy)
+    transport_cancel(base, transport->busy->exchange);
+  while (transport->idle) {
+    struct slot *slot = transport->idle;
+    slot_remove(&transport->idle, slot);
+    slot_free(slot);
+  }
+  (void)curl_multi_cleanup(transport->multi);
+  free(transport);
+}
+
+static const struct fc_transport_ops ops = {
+    .start = transport_start,
+    .cancel = transport_cancel,
+    .run = transport_run,
+    .wake = transport_wake,
+    .free = transport_free,
+};
+
+struct fc_transport *fc_transport_curl_new(void) {
+  struct curl_transport *transport = calloc(1, sizeof(*transport));
+  if (!transport)
+    return NULL;
+  transport->base.ops = &ops;
+  transport->multi = curl_multi_init();
+  if (!transport->multi) {
+    free(transport);
+    return NULL;
+  }
+  return &transport->base;
+}
+
+enum fc_error fc_transport_curl_global_init(void) {
+  if (curl_version_info(CURLVERSION_NOW)->version_num < VERSION_MIN)
+    return FC_ERR_ARGUMENT;
+  return curl_global_init(CURL_GLOBAL_DEFAULT) ? FC_ERR_MEMORY : FC_OK;
+}
+
+const char *fc_transport_curl_version(void) {
+  return curl_version_info(CURLVERSION_NOW)->version;
+}
+
+/* Cuts trailing slashes and a trailing /v1 or /v2 off a URL. */
+static enum fc_api_version cut_version(char *url) {
+  size_t len = strlen(url);
+  while (len && url[len - 1] == '/')
+    url[--len] = '\0';
+  const char *slash = strrchr(url, '/');
+  enum fc_api_version version =
+      slash ? fc_api_version_from_name(slash + 1) : FC_API_DEFAULT;
+  if (version == FC_API_DEFAULT)
+    return version;
+  len = (size_t)(slash - url);
+  while (len && url[len - 1] == '/')
+    len--;
+  url[len] = '\0';
+  return version;
+}
+
+/* The parts that a base URL may not have, and how to say so. */
+static const struct {
+  CURLUPart part;
+  const char *reason;
+} unwanted[] = {
+    {CURLUPART_USER, "has a user name in it"},
+    {CURLUPART_PASSWORD, "has a password in it"},
+    {CURLUPART_QUERY, "has a query"},
+    {CURLUPART_FRAGMENT, "has a fragment"},
+};
+
+static const char *url_reason(CURLU *parsed, const char *url) {
+  CURLUcode code =
+      curl_url_set(parsed, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
+  if (code)
+    return curl_url_strerror(code);
+  char *part = NULL;
+  if (curl_url_get(parsed, CURLUPART_SCHEME, &part, 0))
+    return "has no scheme";
+  bool known = strcmp(part, "http") == 0 || strcmp(part, "https") == 0;
+  curl_free(part);
+  if (!known)
+    return "the scheme is neither http nor https";
+  for (size_t i = 0; i < sizeof(unwanted) / sizeof(unwanted[0]); i++) {
+    part = NULL;
+    if (curl_url_get(parsed, unwanted[i].part, &part, 0) == CURLUE_OK) {
+      curl_free(part);
+      return unwanted[i].reason;
+    }
+  }
+  return strlen(url) > FC_BASE_URL_MAX ? "is too long" : NULL;
+}
+
+enum fc_error fc_settings_set_url(struct fc_settings *settings, const char *url,
+                                  char *detail, size_t size) {
+  enum fc_error error = FC_ERR_MEMORY;
+  char *whole = NULL, *copy = NULL;
+  const char *reason = "out of memory";
+  CURLU *parsed = curl_url();
+  if (!parsed)
+    goto out;
+  reason = url_reason(parsed, url);
+  if (reason) {
+    error = FC_ERR_ARGUMENT;
+    goto out;
+  }
+  reason = "out of memory";
+  if (curl_url_get(parsed, CURLUPART_URL, &whole, 0) || !(copy = strdup(whole)))
+    goto out;
+  enum fc_api_version version = cut_version(copy);
+  if (version != FC_API_DEFAULT)
+    settings->api_version = version;
+  free(settings->url);
+  settings->url = copy;
+  error = FC_OK;
+out:
+  if (error && size)
+    (void)snprintf(detail, size, "%s", reason);
+  curl_free(whole);
+  curl_url_cleanup(parsed);
+  return error;
+}

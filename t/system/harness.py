@@ -1,0 +1,443 @@
+"""Real daemons for whole-system tests: a scratch directory, free ports, and
+nothing left behind.
+
+Each test starts what it needs, waits for conditions with a deadline, and ends
+what it started by process ID. contrib/test says in the environment where
+things are:
+
+    builddir, srcdir     the build and source trees
+    COLLECTD             the daemon
+    COLLECTD_PLUGINDIR   its own plugins
+    COLLECTD_TYPESDB     its types.db
+    FC_PRELOAD           libraries to preload into it (sanitizers); may be ""
+"""
+
+import contextlib
+import glob
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+BUILD = os.environ.get("builddir", ".")
+SOURCE = os.environ.get("srcdir", ".")
+COLLECTD = os.environ.get("COLLECTD", "/usr/sbin/collectd")
+PLUGINDIR = os.environ.get("COLLECTD_PLUGINDIR", "/usr/lib/collectd")
+TYPESDB = os.environ.get("COLLECTD_TYPESDB", "/usr/share/collectd/types.db")
+PRELOAD = os.environ.get("FC_PRELOAD", "")
+
+KEY = "fc-0123456789abcdef"
+# Sanitizers and valgrind slow everything down; conditions still hold.
+PATIENCE = float(os.environ.get("FC_PATIENCE", "1"))
+
+
+def wait_for(condition, what, seconds=15.0):
+    """Waits until condition() is true and returns its value."""
+    deadline = time.monotonic() + seconds * PATIENCE
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError("not within %g s: %s" % (seconds, what))
+        time.sleep(0.05)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def http_get(url, timeout=5):
+    with urllib.request.urlopen(url, timeout=timeout) as reply:
+        return reply.read().decode()
+
+
+class Fake:
+    """The fake Firecrawl server (t/fake_firecrawl) with a script."""
+
+    def __init__(self, scratch, script, key=KEY, port=0):
+        self.scratch = scratch
+        path = os.path.join(scratch, "fake.script")
+        port_file = os.path.join(scratch, "fake.port")
+        with open(path, "w") as file:
+            file.write(script)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(port_file)
+        command = [BUILD + "/t/fake_firecrawl", "--port-file", port_file,
+                   "--port", str(port)]
+        if key:
+            command += ["--key", key]
+        self.log = open(os.path.join(scratch, "fake.log"), "ab")
+        self.process = subprocess.Popen(
+            command + [path], stdout=self.log, stderr=self.log,
+            cwd=SOURCE, env={**os.environ, "LD_PRELOAD": ""})
+        wait_for(lambda: os.path.exists(port_file) or
+                 self.process.poll() is not None, "the fake server listens")
+        if self.process.poll() is not None:
+            raise AssertionError("the fake server ended: " + self.log_text())
+        with open(port_file) as file:
+            self.port = int(file.read())
+        self.url = "http://127.0.0.1:%d" % self.port
+
+    def log_text(self):
+        with open(os.path.join(self.scratch, "fake.log")) as file:
+            return file.read()
+
+    def script(self, text):
+        request = urllib.request.Request(self.url + "/_fake/script",
+                                         data=text.encode(), method="POST")
+        with urllib.request.urlopen(request, timeout=5) as reply:
+            reply.read()
+
+    def requests(self):
+        """{job ID: (count, first ms, last ms)}"""
+        jobs = {}
+        for line in http_get(self.url + "/_fake/requests").splitlines():
+            words = line.split()
+            if len(words) == 4 and all(w.isdigit() for w in words[1:]):
+                jobs[words[0]] = tuple(int(w) for w in words[1:])
+        return jobs
+
+    def count(self, job):
+        return self.requests().get(job, (0, 0, 0))[0]
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log.close()
+
+
+class Receiver:
+    """A TCP server that keeps all lines it is sent: carbon's plaintext port."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.lines = []
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._read, args=(connection,),
+                             daemon=True).start()
+
+    def _read(self, connection):
+        with connection, connection.makefile(errors="replace") as file:
+            with contextlib.suppress(OSError):
+                for line in file:
+                    self.lines.append(line.strip())
+
+    def stop(self):
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+
+NOTIFIER = """#!/bin/sh
+# One file per notification: header lines, a blank line, the message.
+cat >'%(dir)s/'"$$.part" && mv '%(dir)s/'"$$.part" '%(dir)s/'"$$.txt"
+"""
+
+BASE_CONFIG = """\
+Hostname "testhost"
+FQDNLookup false
+BaseDir "%(scratch)s"
+PIDFile "%(scratch)s/collectd.pid"
+PluginDir "%(scratch)s/plugins"
+TypesDB "%(typesdb)s"
+Interval %(interval)s
+ReadThreads 2
+WriteThreads 2
+
+LoadPlugin logfile
+<Plugin logfile>
+  LogLevel info
+  File "%(scratch)s/collectd.log"
+  Timestamp true
+</Plugin>
+LoadPlugin unixsock
+<Plugin unixsock>
+  SocketFile "%(scratch)s/unixsock"
+  SocketPerms "0700"
+  DeleteSocket true
+</Plugin>
+LoadPlugin write_prometheus
+<Plugin write_prometheus>
+  Host "127.0.0.1"
+  Port "%(prometheus)d"
+</Plugin>
+LoadPlugin exec
+<Plugin exec>
+  NotificationExec "%(user)s" "%(scratch)s/notifier"
+</Plugin>
+%(more)s
+LoadPlugin firecrawl
+<Plugin firecrawl>
+%(plugin)s
+</Plugin>
+"""
+
+STOCK_PLUGINS = ("logfile", "unixsock", "write_prometheus", "exec",
+                 "write_graphite", "network", "csv", "threshold", "write_http",
+                 "load")
+
+
+def notifier_user():
+    """exec refuses to run anything as root."""
+    return ("nobody" if os.geteuid() == 0 else
+            pwd.getpwuid(os.geteuid()).pw_name)
+
+
+class Notification:
+    def __init__(self, text):
+        head, _, message = text.partition("\n\n")
+        self.message = message.strip()
+        self.fields = dict(line.split(": ", 1)
+                           for line in head.splitlines() if ": " in line)
+
+    def __getattr__(self, name):
+        return self.fields.get(name)
+
+    @property
+    def severity(self):
+        return self.fields["Severity"]
+
+    def __repr__(self):
+        return "%s %s" % (self.severity, self.message)
+
+
+class Collectd:
+    """A real collectd with the plugin and everything needed to look at it."""
+
+    def __init__(self, scratch, plugin, more="", interval=1, wrapper=()):
+        self.scratch = scratch
+        self.prometheus = free_port()
+        self.wrapper = list(wrapper)
+        self.notifications_dir = os.path.join(scratch, "notifications")
+        self._make_files(plugin, more, interval)
+        self.process = None
+
+    def _make_files(self, plugin, more, interval):
+        os.makedirs(self.scratch + "/plugins", exist_ok=True)
+        os.makedirs(self.notifications_dir, exist_ok=True)
+        os.chmod(self.scratch, 0o755)
+        os.chmod(self.notifications_dir, 0o777)
+        # A plugin must be a regular file: the daemon refuses links.
+        for name in STOCK_PLUGINS:
+            shutil.copy("%s/%s.so" % (PLUGINDIR, name),
+                        self.scratch + "/plugins/")
+        shutil.copy(BUILD + "/plugin/.libs/firecrawl.so",
+                    self.scratch + "/plugins/")
+        self._write("notifier", NOTIFIER % {"dir": self.notifications_dir})
+        os.chmod(self.scratch + "/notifier", 0o755)
+        self._write("collectd.conf", BASE_CONFIG % {
+            "scratch": self.scratch, "typesdb": TYPESDB, "interval": interval,
+            "prometheus": self.prometheus, "user": notifier_user(),
+            "plugin": plugin, "more": more})
+
+    def _write(self, name, text):
+        with open(os.path.join(self.scratch, name), "w") as file:
+            file.write(text)
+
+    def environment(self):
+        environment = dict(os.environ)
+        if PRELOAD:
+            environment["LD_PRELOAD"] = PRELOAD
+            # The daemon itself and libraries are not ours to judge.
+            environment.setdefault("ASAN_OPTIONS", "detect_leaks=0")
+        return environment
+
+    def command(self, *arguments):
+        return self.wrapper + [COLLECTD, "-C",
+                               self.scratch + "/collectd.conf", *arguments]
+
+    def start(self):
+        self.output = open(self.scratch + "/collectd.out", "ab")
+        self.process = subprocess.Popen(
+            self.command("-f"), stdin=subprocess.DEVNULL, stdout=self.output,
+            stderr=self.output, cwd=self.scratch, env=self.environment())
+        wait_for(lambda: os.path.exists(self.scratch + "/unixsock") or
+                 self.process.poll() is not None, "collectd is up", 30)
+        if self.process.poll() is not None:
+            raise AssertionError("collectd ended: " + self.output_text())
+        return self
+
+    def test_configuration(self):
+        """collectd -t: (exit status, what it printed)."""
+        done = subprocess.run(self.command("-t"), capture_output=True,
+                              text=True, cwd=self.scratch, timeout=60,
+                              env=self.environment())
+        return done.returncode, done.stdout + done.stderr + self.log_text()
+
+    def stop(self, kill=False):
+        """Ends the daemon; returns (exit status, seconds it took)."""
+        if self.process is None:
+            return None
+        started = time.monotonic()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL if kill else
+                                     signal.SIGTERM)
+        try:
+            self.process.wait(30 * PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        seconds = time.monotonic() - started
+        status = self.process.returncode
+        self.process = None
+        self.output.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.scratch + "/unixsock")
+        return status, seconds
+
+    def _read(self, name):
+        try:
+            with open(os.path.join(self.scratch, name), errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def log_text(self):
+        return self._read("collectd.log")
+
+    def output_text(self):
+        return self._read("collectd.out") + self.log_text()
+
+    def ask(self, line):
+        """One command to the unixsock plugin; returns the reply's lines."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(10 * PATIENCE)
+            client.connect(self.scratch + "/unixsock")
+            client.sendall(line.encode() + b"\n")
+            with client.makefile() as file:
+                status = file.readline().strip()
+                count = max(0, int(status.split()[0]))
+                return [status] + [file.readline().strip()
+                                   for _ in range(count)]
+
+    def metrics(self):
+        """{(metric, type instance): value} as Prometheus would scrape it."""
+        found = {}
+        try:
+            text = http_get("http://127.0.0.1:%d/metrics" % self.prometheus)
+        except (urllib.error.URLError, OSError):
+            return found
+        pattern = re.compile(r'^collectd_firecrawl_(\w+)\{([^}]*)\} (\S+)')
+        for line in text.splitlines():
+            match = pattern.match(line)
+            if match:
+                labels = dict(re.findall(r'(\w+)="([^"]*)"', match.group(2)))
+                key = (match.group(1), labels.get("type", ""))
+                found[key] = float(match.group(3))
+        return found
+
+    def metric(self, name, instance=""):
+        return self.metrics().get((name, instance))
+
+    def wait_metric(self, name, instance, wanted, seconds=15.0):
+        check = wanted if callable(wanted) else lambda value: value == wanted
+        last = []
+
+        def condition():
+            last[:] = [self.metric(name, instance)]
+            return last[0] is not None and check(last[0])
+
+        try:
+            wait_for(condition, "%s of %s" % (name, instance), seconds)
+        except AssertionError as error:
+            raise AssertionError("%s (it is %s)" % (error, last)) from None
+        return last[0]
+
+    def notifications(self):
+        paths = sorted(glob.glob(self.notifications_dir + "/*.txt"),
+                       key=os.path.getmtime)
+        return [Notification(open(path).read()) for path in paths]
+
+    def wait_notification(self, text, severity=None, seconds=15.0):
+        def find():
+            for notification in self.notifications():
+                if text in notification.message and severity in (
+                        None, notification.severity):
+                    return notification
+            return None
+        return wait_for(find, "a notification with %r" % text, seconds)
+
+    def status_field(self, name):
+        """A number of /proc/PID/status, such as VmHWM (KiB)."""
+        with open("/proc/%d/status" % self.process.pid) as file:
+            for line in file:
+                if line.startswith(name + ":"):
+                    return int(line.split()[1])
+        return None
+
+
+class SystemTest(unittest.TestCase):
+    """A test with a scratch directory and daemons that end with it."""
+
+    def setUp(self):
+        self.scratch = tempfile.mkdtemp(prefix="fc-system-")
+        self.addCleanup(shutil.rmtree, self.scratch, ignore_errors=True)
+        self.daemons = []
+
+    def tearDown(self):
+        failed = any(error for _, error in
+                     getattr(self._outcome, "errors", [])) or any(
+            test is self for test, _ in
+            getattr(getattr(self._outcome, "result", None), "failures", []) +
+            getattr(getattr(self._outcome, "result", None), "errors", []))
+        for daemon in reversed(self.daemons):
+            daemon.stop()
+            if failed and isinstance(daemon, Collectd):
+                print("# " + daemon.output_text()[-4000:].replace("\n", "\n# "))
+
+    def directory(self, name):
+        path = os.path.join(self.scratch, name)
+        os.makedirs(path, exist_ok=True)
+        os.chmod(self.scratch, 0o755)
+        return path
+
+    def fake(self, script, **options):
+        server = Fake(self.directory("fake"), script, **options)
+        self.daemons.append(server)
+        return server
+
+    def key_file(self, key=KEY):
+        path = os.path.join(self.directory("keys"), "key")
+        with open(path, "w") as file:
+            file.write(key + "\n")
+        os.chmod(path, 0o600)
+        return path
+
+    def configured(self, plugin, name="collectd", **options):
+        daemon = Collectd(self.directory(name), plugin, **options)
+        self.daemons.append(daemon)
+        return daemon
+
+    def collectd(self, plugin, name="collectd", **options):
+        return self.configured(plugin, name, **options).start()
+
+    def receiver(self):
+        server = Receiver()
+        self.daemons.append(server)
+        return server
