@@ -299,7 +299,7 @@ static int fc_init(void) {
     return -1;
   }
   INFO("firecrawl plugin: version " FC_VERSION
-       ", libcurl %s, json-c %s, SQLite %s; %zu instances",
+       ", libcurl %s, json-c %s, SQLite %s; %zu instance%s",
        fc_transport_curl_version(), fc_parse_library_version(),
        fc_store_library_version(), plugin.watched_len);
   return 0;

@@ -263,6 +263,11 @@ static enum fc_error path_resolve(struct fc_store *store, const char *path) {
                 : store_fail_errno(store, errno, "its directory");
     goto out;
   }
+  /* Else SQLite would only find the file "readonly". */
+  if (faccessat(AT_FDCWD, real, W_OK | X_OK, AT_EACCESS)) {
+    error = store_fail_errno(store, errno, "its directory");
+    goto out;
+  }
   if (strlen(real) + strlen(base) + SUFFIX_MAX >= sizeof(store->path)) {
     error = store_fail_errno(store, ENAMETOOLONG, "its path");
     goto out;

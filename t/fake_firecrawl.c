@@ -237,7 +237,8 @@ static void print_expires(FILE *out, const struct fake_state *state) {
   char text[64];
   if (state->expires && strcmp(state->expires, "none") == 0)
     return;
-  struct tm when = utc_of(time(NULL) + (time_t)state->expires_in_s);
+  time_t from = state->expires_fixed ? 0 : time(NULL);
+  struct tm when = utc_of(from + (time_t)state->expires_in_s);
   (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S.000Z", &when);
   fprintf(out, ",\"expiresAt\":\"%s\"", state->expires ? state->expires : text);
 }

@@ -16,7 +16,9 @@
  *
  * Words of a state and of an answer:
  *
- *   expires=+N | expires=none | expires=TEXT    seconds from now; default +3600
+ *   expires=+N | expires=@N | expires=none | expires=TEXT
+ *                           N seconds from each answer (default +3600), or from
+ *                           when the job was defined
  *   tokens=N credits=N completed=N total=N
  *   error="TEXT" | error=JSON
  *   data=BYTES              so much `data`, before the status

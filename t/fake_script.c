@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <time.h>
 
 int fake_words(char *line, char **words, int max) {
   int len = 0;
@@ -77,6 +79,15 @@ static bool set_error(struct fake_state *state, const char *value) {
 }
 
 static bool set_expires(struct fake_state *state, const char *value) {
+  if (value[0] == '@') {
+    state->expires_fixed = true;
+    state->expires_in_s = time(NULL);
+    int64_t seconds;
+    if (!number(value + 1, &seconds))
+      return false;
+    state->expires_in_s += seconds;
+    return true;
+  }
   if (value[0] == '+' || value[0] == '-')
     return number(value, &state->expires_in_s);
   return set_string(&state->expires, value);

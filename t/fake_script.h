@@ -18,7 +18,8 @@ struct fake_state {
   bool never;
   bool no_date;
   int64_t date_ahead_s;
-  int64_t expires_in_s;
+  int64_t expires_in_s; /* or since the epoch, if it is fixed */
+  bool expires_fixed;
   char *expires; /* the text; "none": no member; NULL: expires_in_s counts */
   char *error;   /* JSON; NULL: none */
   char *members; /* further ones: ,"tokensUsed":1 */

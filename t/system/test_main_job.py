@@ -249,33 +249,46 @@ class MainJob(SystemTest):
 
 
 class Configuration(SystemTest):
-    """What collectd -t says of a configuration."""
+    """What the daemon says of a configuration."""
 
     JOB = f'Extract "{DONE}"'
 
-    def assert_says(self, plugin, text, fails=True):
-        daemon = self.configured(plugin)
-        status, output = daemon.test_configuration()
+    def assert_refused(self, plugin, text):
+        status, output = self.configured(plugin).refused()
         self.assertIn(text, output)
-        self.assertEqual(status != 0, fails, output)
+        self.assertEqual(status, 1, output)
 
-    def test_a_good_one_passes_and_opens_nothing(self):
-        daemon = self.configured(f'<Instance "prod">\n{self.JOB}\n</Instance>')
-        status, output = daemon.test_configuration()
-        self.assertEqual(status, 0, output)
-        self.assertNotIn("firecrawl plugin", output)
-        self.assertFalse([name for name in os.listdir(daemon.scratch)
-                          if ".db" in name])
+    def test_a_daemon_without_a_valid_instance_does_not_start(self):
+        self.assert_refused(
+            f'<Instance "prod">\n{self.JOB}\nTimeout 0\n</Instance>',
+            '<Instance "prod">: Timeout: expected an integer from 1 to 3600000 '
+            'milliseconds, got 0; this instance is disabled')
 
-    def test_no_valid_instance_fails(self):
-        self.assert_says(f'<Instance "prod">\n{self.JOB}\nTimeout 0\n'
-                         '</Instance>', "Timeout")
+    def test_a_block_without_an_instance_does_not_start(self):
+        self.assert_refused("", "expected an <Instance> block, got none")
 
-    def test_one_bad_instance_of_two_passes(self):
-        self.assert_says(
-            f'<Instance "good">\n{self.JOB}\n</Instance>\n'
-            f'<Instance "bad">\n{self.JOB}\nURL "ftp://x"\n</Instance>',
-            '<Instance "bad">: URL', fails=False)
+    def test_one_bad_instance_leaves_the_others_at_work(self):
+        fake = self.fake(SCRIPT, key=None)
+        daemon = self.collectd(
+            f'<Instance "bad">\n{self.JOB}\nURL "ftp://x"\n</Instance>\n'
+            f'<Instance "good">\nURL "{fake.url}"\n'
+            f'Extract "{RUNNING}" "long-one"\nColour "red"\n</Instance>')
+        daemon.wait_metric("job_status", "long-one", 1)
+        log = daemon.log_text()
+        self.assertIn('<Instance "bad">: URL: expected an http or https URL',
+                      log)
+        self.assertIn('<Instance "good">: unknown option "Colour"', log)
+
+    def test_several_plugin_blocks_add_up(self):
+        fake = self.fake(SCRIPT, key=None)
+        block = (f'<Instance "%s">\nURL "{fake.url}"\n'
+                 f'Extract "{RUNNING}" "%s"\n</Instance>')
+        daemon = self.collectd(
+            f'StateFile "{self.scratch}/state.db"\n</Plugin>\n'
+            "<Plugin firecrawl>\n" + block % ("one", "first") +
+            "\n</Plugin>\n<Plugin firecrawl>\n" + block % ("two", "second"))
+        daemon.wait_metric("job_status", "first", 1)
+        daemon.wait_metric("job_status", "second", 1)
 
 
 class Valgrind(SystemTest):
