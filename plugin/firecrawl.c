@@ -301,7 +301,8 @@ static int fc_init(void) {
   INFO("firecrawl plugin: version " FC_VERSION
        ", libcurl %s, json-c %s, SQLite %s; %zu instance%s",
        fc_transport_curl_version(), fc_parse_library_version(),
-       fc_store_library_version(), plugin.watched_len);
+       fc_store_library_version(), plugin.watched_len,
+       plugin.watched_len == 1 ? "" : "s");
   return 0;
 }
 

@@ -256,6 +256,13 @@ class Collectd:
             "prometheus": self.prometheus, "user": notifier_user(),
             "plugin": plugin, "more": more})
 
+    def without_firecrawl(self):
+        """For a daemon that only sends: the plugin is not loaded."""
+        path = self.scratch + "/collectd.conf"
+        with open(path) as file:
+            text = file.read()
+        self._write("collectd.conf", text[:text.index("LoadPlugin firecrawl")])
+
     def _write(self, name, text):
         with open(os.path.join(self.scratch, name), "w") as file:
             file.write(text)
@@ -372,9 +379,15 @@ class Collectd:
         return last[0]
 
     def notifications(self):
+        """What the plugin had to say; registrations come by as well."""
         paths = sorted(glob.glob(self.notifications_dir + "/*.txt"),
                        key=os.path.getmtime)
-        return [Notification(open(path).read()) for path in paths]
+        found = []
+        for path in paths:
+            with open(path) as file:
+                found.append(Notification(file.read()))
+        return [notification for notification in found
+                if notification.Type in ("job_status", "api_up")]
 
     def wait_notification(self, text, severity=None, seconds=15.0):
         def find():

@@ -1,0 +1,266 @@
+"""Jobs come and go: registrations, job files, restarts and crashes."""
+
+import os
+import random
+import signal
+import sqlite3
+import time
+import unittest
+
+import harness
+from harness import PATIENCE, SystemTest, wait_for
+
+
+def job_id(number):
+    return "0199d3a2-6c1e-7f3a-9a51-%012x" % number
+
+
+def putnotif(daemon, kind, job, name, severity="okay", instance="prod"):
+    return daemon.ask(
+        "PUTNOTIF severity=%s time=%d plugin=firecrawl plugin_instance=%s "
+        'type=%s type_instance=%s message="%s"' %
+        (severity, time.time(), instance, kind, job, name))[0]
+
+
+class ComeAndGo(SystemTest):
+    def instance(self, fake, jobs="", more="AcceptRegistrations true"):
+        return (f'<Instance "prod">\nURL "{fake.url}"\n'
+                f'APIKeyFile "{self.key_file()}"\n{jobs}\n{more}\n</Instance>')
+
+    def script(self, *states):
+        return "".join(f"job extract {job_id(i)}\n  state {state}\n"
+                       for i, state in enumerate(states))
+
+    def test_a_job_is_registered_and_forgotten_over_unixsock(self):
+        fake = self.fake(self.script("processing", "processing"))
+        daemon = self.collectd(self.instance(fake))
+        self.assertTrue(putnotif(daemon, "extract", job_id(0), "nightly")
+                        .startswith("0 "))
+        daemon.wait_metric("job_status", "nightly", 1, 3)
+        putnotif(daemon, "extract", job_id(0), "-", "warning")
+        daemon.wait_metric("jobs", "processing", 0)
+        polls = fake.count(job_id(0))
+        putnotif(daemon, "extract", job_id(1), "other")
+        wait_for(lambda: fake.count(job_id(1)) >= 4, "the other is polled")
+        self.assertLessEqual(fake.count(job_id(0)), polls + 1)
+
+    def test_a_bad_registration_is_one_error(self):
+        fake = self.fake(self.script("processing"))
+        daemon = self.collectd(self.instance(fake))
+        putnotif(daemon, "extract", "a/../b", "x")
+        putnotif(daemon, "extract", job_id(0), "not a name")
+        wait_for(lambda: daemon.log_text().count("registration of extract") ==
+                 2, "two errors")
+        self.assertEqual(fake.requests(), {})
+
+    def test_registrations_are_refused_unless_accepted(self):
+        fake = self.fake(self.script("processing", "processing"))
+        daemon = self.collectd(self.instance(
+            fake, f'Extract "{job_id(0)}"', more=""))
+        putnotif(daemon, "extract", job_id(1), "x")
+        wait_for(lambda: "AcceptRegistrations" in daemon.log_text(),
+                 "the log says so")
+        self.assertEqual(fake.count(job_id(1)), 0)
+
+    def test_a_job_is_registered_by_an_exec_program(self):
+        fake = self.fake(self.script("processing"))
+        line = ("PUTNOTIF severity=okay time=%d plugin=firecrawl "
+                "plugin_instance=prod type=extract type_instance=%s "
+                'message="from-exec"' % (time.time(), job_id(0)))
+        program = os.path.join(self.directory("program"), "register")
+        with open(program, "w") as file:
+            file.write("#!/bin/sh\necho '%s'\nexec sleep 600\n" % line)
+        os.chmod(program, 0o755)
+        daemon = self.collectd(
+            self.instance(fake), more='<Plugin exec>\nExec "%s" "%s"\n'
+            "</Plugin>" % (harness.notifier_user(), program))
+        daemon.wait_metric("job_status", "from-exec", 1)
+
+    def test_a_job_is_registered_over_the_network_plugin(self):
+        fake = self.fake(self.script("processing"))
+        port = harness.free_port()
+        receiver = self.collectd(
+            self.instance(fake), more="LoadPlugin network\n<Plugin network>\n"
+            'Listen "127.0.0.1" "%d"\n</Plugin>' % port)
+        sender = self.configured("", name="sender", more="LoadPlugin network\n"
+                                 '<Plugin network>\nServer "127.0.0.1" "%d"\n'
+                                 "</Plugin>" % port)
+        sender.without_firecrawl()
+        sender.start()
+        putnotif(sender, "extract", job_id(0), "from-afar")
+        receiver.wait_metric("job_status", "from-afar", 1)
+
+    def test_a_job_file_is_followed(self):
+        fake = self.fake(self.script("processing", "processing", "processing"))
+        path = os.path.join(self.directory("jobs"), "jobs")
+
+        def write(text):
+            with open(path + ".new", "w") as file:
+                file.write(text)
+            os.rename(path + ".new", path)
+
+        write(f"# jobs\n{job_id(0)} first\nextract {job_id(1)}\tsecond\r\n")
+        daemon = self.collectd(self.instance(fake, more=f'JobFile "{path}"'))
+        daemon.wait_metric("job_status", "first", 1)
+        daemon.wait_metric("job_status", "second", 1)
+        write(f"{job_id(1)} second\n{job_id(2)} third\nbad/line\n{job_id(0)}")
+        daemon.wait_metric("job_status", "third", 1)
+        daemon.wait_metric("jobs", "processing", 2)
+        wait_for(lambda: f"JobFile {path} line 3" in daemon.log_text(),
+                 "the bad line is named")
+        daemon.wait_notification("jobs refused", "FAILURE")
+        os.unlink(path)
+        wait_for(lambda: "still watched" in daemon.log_text(),
+                 "a missing file is told of")
+        self.assertEqual(daemon.metric("jobs", "processing"), 2)
+        write(f"{job_id(0)} first\n")
+        daemon.wait_metric("job_status", "first", 1)
+        daemon.wait_metric("jobs", "processing", 1)
+        daemon.wait_notification("all jobs accepted", "OKAY")
+
+    def test_two_jobs_of_one_name_share_a_series_and_the_newest_has_it(self):
+        fake = self.fake(self.script('failed error="no"', "processing"))
+        daemon = self.collectd(self.instance(fake))
+        putnotif(daemon, "extract", job_id(0), "nightly")
+        daemon.wait_metric("job_status", "nightly", 3)
+        putnotif(daemon, "extract", job_id(1), "nightly")
+        daemon.wait_metric("job_status", "nightly", 1)
+        daemon.wait_metric("jobs", "failed", 1)
+        self.assertEqual(len(daemon.notifications()), 1)
+
+    def test_flush_polls_now(self):
+        fake = self.fake(self.script("processing"))
+        daemon = self.collectd(self.instance(
+            fake, f'Extract "{job_id(0)}"\nInterval 3600', more=""))
+        wait_for(lambda: fake.count(job_id(0)) == 1, "the first poll")
+        daemon.ask("FLUSH plugin=firecrawl")
+        wait_for(lambda: fake.count(job_id(0)) == 2, "FLUSH polls")
+        daemon.process.send_signal(signal.SIGUSR1)
+        wait_for(lambda: fake.count(job_id(0)) == 3, "SIGUSR1 polls")
+
+    def test_clean_restarts_repeat_nothing(self):
+        restarts = int(os.environ.get("FC_RESTARTS", "10"))
+        states = ['failed error="no"', "cancelled", "completed", "processing"]
+        fake = self.fake(self.script(*states))
+        daemon = self.configured(self.instance(fake))
+        daemon.start()
+        for i in range(len(states)):
+            putnotif(daemon, "extract", job_id(i), "job%d" % i)
+        daemon.wait_notification("job0", "FAILURE")
+        daemon.wait_notification("job1", "WARNING")
+        daemon.wait_metric("job_status", "job2", 0)
+        counts = [fake.count(job_id(i)) for i in range(3)]
+        for _ in range(restarts):
+            status, seconds = daemon.stop()
+            self.assertEqual(status, 0)
+            self.assertLess(seconds, 2 * PATIENCE)
+            polls = fake.count(job_id(3))
+            daemon.start()
+            wait_for(lambda p=polls: fake.count(job_id(3)) > p,
+                     "the unfinished job is polled again")
+            daemon.wait_metric("job_status", "job0", 3)
+        print("# %d clean restarts: %d notifications" %
+              (restarts, len(daemon.notifications())))
+        self.assertEqual(len(daemon.notifications()), 2,
+                         daemon.notifications())
+        self.assertEqual([fake.count(job_id(i)) for i in range(3)], counts)
+
+    def test_kills_lose_nothing_and_repeat_only_what_is_marked(self):
+        kills = int(os.environ.get("FC_KILLS", "12"))
+        jobs = 100
+        seed = random.randrange(1 << 32)
+        chance = random.Random(seed)
+        print("# seed %d" % seed)
+        ends = [chance.choice(("failed", "cancelled")) for _ in range(jobs)]
+        moments = [chance.uniform(0.5, kills * 0.8) for _ in range(jobs)]
+        fake = self.fake("".join(
+            f"job extract {job_id(i)}\n"
+            f"  state processing for {moments[i]:.2f}s\n"
+            f'  state {ends[i]} error="no"\n' for i in range(jobs)))
+        lines = "\n".join(f'Extract "{job_id(i)}" "job{i}"'
+                          for i in range(jobs))
+        daemon = self.configured(self.instance(
+            fake, lines, more="Interval 0.5\nMaxRequestsPerMinute 0"),
+            interval=0.5)
+        for _ in range(kills):
+            daemon.start()
+            # What is being tested is that any moment will do.
+            time.sleep(chance.uniform(0.1, 1.2) * PATIENCE)
+            daemon.stop(kill=True)
+        daemon.start()
+
+        def told():
+            keys = {}
+            for notification in daemon.notifications():
+                keys.setdefault(notification.dedup_key, []).append(
+                    notification)
+            return keys
+
+        wait_for(lambda: len(told()) >= jobs, "all are told of", 60)
+        # The notifier is a process of its own; let the last ones end.
+        daemon.wait_metric("jobs", "processing", 0)
+        repeats = unmarked = 0
+        for notifications in told().values():
+            repeats += len(notifications) - 1
+            marked = sum(n.possible_duplicate == "true"
+                         for n in notifications)
+            unmarked += max(0, len(notifications) - 1 - marked)
+        lost = jobs - len(told())
+        print("# %d kills: %d lost, %d repeated, %d of them unmarked" %
+              (kills, lost, repeats, unmarked))
+        self.assertEqual(lost, 0)
+        self.assertEqual(unmarked, 0)
+
+    def test_a_state_file_that_cannot_be_used_is_told_of_once(self):
+        fake = self.fake(self.script("processing"))
+        plugin = (f'StateFile "{self.scratch}/nowhere/state.db"\n' +
+                  self.instance(fake, f'Extract "{job_id(0)}" "one"'))
+        daemon = self.collectd(plugin)
+        daemon.wait_metric("job_status", "one", 1)
+        daemon.wait_notification("state file unusable", "FAILURE")
+        self.assertEqual(len(daemon.notifications()), 1)
+
+    def test_a_corrupt_state_file_is_set_aside(self):
+        fake = self.fake(self.script("processing"))
+        daemon = self.configured(self.instance(
+            fake, f'Extract "{job_id(0)}" "one"'))
+        path = daemon.scratch + "/firecrawl.db"
+        with open(path, "wb") as file:
+            file.write(b"this is no database, and long enough to tell" * 200)
+        os.chmod(path, 0o600)
+        daemon.start()
+        daemon.wait_metric("job_status", "one", 1)
+        daemon.wait_notification("state file unusable", "FAILURE")
+        daemon.wait_notification("state file usable again", "OKAY")
+        self.assertTrue([name for name in os.listdir(daemon.scratch)
+                         if name.startswith("firecrawl.db.corrupt-")])
+
+    def test_other_programs_can_read_the_state_file(self):
+        fake = self.fake(self.script('failed error="no"'))
+        daemon = self.collectd(self.instance(
+            fake, f'Extract "{job_id(0)}" "one"'))
+        daemon.wait_notification("one", "FAILURE")
+        path = daemon.scratch + "/firecrawl.db"
+
+        def handed():
+            database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+            try:
+                return database.execute(
+                    "select state from notification where event='failed'"
+                ).fetchall() == [("handed",)]
+            finally:
+                database.close()
+
+        wait_for(handed, "the notification is stored as handed over")
+        database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        self.assertEqual(database.execute(
+            "select instance, id, kind, name, status, error from job"
+        ).fetchall(), [("prod", job_id(0), "extract", "one", "failed", "no")])
+        self.assertEqual(database.execute(
+            "pragma application_id").fetchone()[0], 0x46437277)
+        database.close()
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+
+
+if __name__ == "__main__":
+    unittest.main()
