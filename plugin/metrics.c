@@ -179,7 +179,7 @@ static void dispatch_counts(struct pass *pass, const struct fc_stats *stats) {
 
 static void dispatch_codes(struct pass *pass, const struct fc_stats *stats) {
   for (int code = 0; code <= FC_HTTP_CODE_MAX; code++) {
-    char name[4];
+    char name[12];
     if (!stats->codes[code])
       continue;
     (void)snprintf(name, sizeof(name), "%03d", code);
