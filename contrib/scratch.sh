@@ -8,6 +8,8 @@
 
 scratch_make() {
   scratch=$(mktemp -d)
+  # Programs that the daemon starts as another user live below.
+  chmod 755 "$scratch"
   trap scratch_clean_up EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM

@@ -10,6 +10,8 @@ things are:
     COLLECTD_PLUGINDIR   its own plugins
     COLLECTD_TYPESDB     its types.db
     FC_PRELOAD           libraries to preload into it (sanitizers); may be ""
+
+FC_KEEP=1 keeps the scratch directories, FC_PATIENCE=N multiplies deadlines.
 """
 
 import contextlib
@@ -412,7 +414,8 @@ class SystemTest(unittest.TestCase):
 
     def setUp(self):
         self.scratch = tempfile.mkdtemp(prefix="fc-system-")
-        self.addCleanup(shutil.rmtree, self.scratch, ignore_errors=True)
+        if not os.environ.get("FC_KEEP"):
+            self.addCleanup(shutil.rmtree, self.scratch, ignore_errors=True)
         self.daemons = []
 
     def tearDown(self):
