@@ -24,6 +24,8 @@
 /* In collectd's BaseDir, which is the daemon's working directory. */
 #define DEFAULT_STATE_FILE "firecrawl.db"
 
+enum { EARLY_MAX = 256 /* registrations kept until init */ };
+
 /* One <Instance> at work. */
 struct fc_watched {
   struct fc_instance *instance;
@@ -43,7 +45,10 @@ static struct {
   /* Notifications and flushes come from threads of other plugins, also while
    * this one is being shut down. */
   pthread_mutex_t lock;
-  bool running;
+  enum { FC_STARTING, FC_RUNNING, FC_ENDED } phase;
+  /* Registrations that came while the daemon was still starting. */
+  notification_t *early;
+  size_t early_len;
 } plugin = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int fc_config(oconfig_item_t *block) {
@@ -203,20 +208,23 @@ static int register_reads(void) {
   return 0;
 }
 
-static void set_running(bool running) {
+static void end_phase(void) {
   pthread_mutex_lock(&plugin.lock);
-  plugin.running = running;
+  plugin.phase = FC_ENDED;
   pthread_mutex_unlock(&plugin.lock);
 }
 
 static void release(void) {
-  set_running(false);
+  end_phase();
   fc_poller_free(plugin.poller);
   plugin.poller = NULL;
   fc_journal_free(plugin.journal, fc_clock_system.now(fc_clock_system.data));
   plugin.journal = NULL;
   for (size_t i = 0; i < plugin.watched_len; i++)
     watched_free(plugin.watched[i]);
+  free(plugin.early);
+  plugin.early = NULL;
+  plugin.early_len = 0;
   free(plugin.watched);
   plugin.watched = NULL;
   plugin.watched_len = 0;
@@ -230,7 +238,7 @@ static int fc_flush(cdtime_t timeout, const char *identifier,
   (void)identifier;
   (void)user_data;
   pthread_mutex_lock(&plugin.lock);
-  if (plugin.running)
+  if (plugin.phase == FC_RUNNING)
     fc_poller_flush(plugin.poller);
   pthread_mutex_unlock(&plugin.lock);
   return 0;
@@ -253,6 +261,26 @@ static void take_registration(const notification_t *notification) {
     fc_poller_wake(plugin.poller);
 }
 
+static void keep_early(const notification_t *notification) {
+  if (plugin.early_len == EARLY_MAX)
+    return;
+  notification_t *early =
+      reallocarray(plugin.early, plugin.early_len + 1, sizeof(*notification));
+  if (!early)
+    return;
+  plugin.early = early;
+  early[plugin.early_len] = *notification;
+  early[plugin.early_len++].meta = NULL;
+}
+
+static void take_early(void) {
+  for (size_t i = 0; i < plugin.early_len; i++)
+    take_registration(&plugin.early[i]);
+  free(plugin.early);
+  plugin.early = NULL;
+  plugin.early_len = 0;
+}
+
 /* Every notification of the daemon comes by, our own among them. */
 static int fc_notification(const notification_t *notification,
                            user_data_t *user_data) {
@@ -260,10 +288,19 @@ static int fc_notification(const notification_t *notification,
   if (strcmp(notification->plugin, "firecrawl") != 0)
     return 0;
   pthread_mutex_lock(&plugin.lock);
-  if (plugin.running)
+  if (plugin.phase == FC_RUNNING)
     take_registration(notification);
+  else if (plugin.phase == FC_STARTING)
+    keep_early(notification);
   pthread_mutex_unlock(&plugin.lock);
   return 0;
+}
+
+static void run(void) {
+  pthread_mutex_lock(&plugin.lock);
+  plugin.phase = FC_RUNNING;
+  take_early();
+  pthread_mutex_unlock(&plugin.lock);
 }
 
 static int start(void) {
@@ -277,8 +314,7 @@ static int start(void) {
     return -1;
   }
   plugin_register_flush("firecrawl", fc_flush, NULL);
-  plugin_register_notification("firecrawl", fc_notification, NULL);
-  set_running(true);
+  run();
   return register_reads();
 }
 
@@ -318,4 +354,5 @@ __attribute__((visibility("default"))) void module_register(void) {
   plugin_register_complex_config("firecrawl", fc_config);
   plugin_register_init("firecrawl", fc_init);
   plugin_register_shutdown("firecrawl", fc_shutdown);
+  plugin_register_notification("firecrawl", fc_notification, NULL);
 }
