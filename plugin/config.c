@@ -13,7 +13,10 @@
 #include <string.h>
 #include <strings.h>
 
-enum { REASON_SIZE = 256, QUOTE_SIZE = 72 };
+enum { REASON_SIZE = 384, QUOTE_SIZE = 72, PATH_BYTES_MAX = 4095 };
+
+/* What the keys of Firecrawl's cloud begin with. */
+#define KEY_PREFIX "fc-"
 
 #define KIB INT64_C(1024)
 #define DECADE_S (INT64_C(3653) * 86400)
@@ -42,7 +45,7 @@ static const char *quote(const oconfig_item_t *item, int index,
   const oconfig_value_t *value = &item->values[index];
   switch (value->type) {
   case OCONFIG_TYPE_NUMBER:
-    (void)snprintf(text, QUOTE_SIZE, "%g", value->value.number);
+    (void)snprintf(text, QUOTE_SIZE, GAUGE_FORMAT, value->value.number);
     break;
   case OCONFIG_TYPE_BOOLEAN:
     (void)snprintf(text, QUOTE_SIZE, "%s",
@@ -55,6 +58,13 @@ static const char *quote(const oconfig_item_t *item, int index,
     (void)strncat(text, "\"", 2);
   }
   return text;
+}
+
+/* What an option of one value was given. */
+static const char *given(const oconfig_item_t *item, char text[QUOTE_SIZE]) {
+  return item->values_num > 1 ? "several values"
+         : item->children_num ? "a block"
+                              : quote(item, 0, text);
 }
 
 struct option;
@@ -76,11 +86,24 @@ static void *field_of(const struct option *option,
   return (char *)settings + option->offset;
 }
 
-static const char *only_string(const oconfig_item_t *item) {
+/* The item's value where it is one of that type, and the item no block. */
+static const oconfig_value_t *only_value(const oconfig_item_t *item, int type) {
   return item->values_num == 1 && item->children_num == 0 &&
-                 item->values[0].type == OCONFIG_TYPE_STRING
-             ? item->values[0].value.string
+                 item->values[0].type == type
+             ? &item->values[0]
              : NULL;
+}
+
+static const char *only_string(const oconfig_item_t *item) {
+  const oconfig_value_t *value = only_value(item, OCONFIG_TYPE_STRING);
+  return value ? value->value.string : NULL;
+}
+
+static bool is_printable(const char *text) {
+  for (; *text; text++)
+    if ((unsigned char)*text < 0x20 || *text == 0x7f)
+      return false;
+  return true;
 }
 
 static int replace_string(char **field, const char *value,
@@ -93,15 +116,24 @@ static int replace_string(char **field, const char *value,
   return 0;
 }
 
+/* A refused string is not quoted: a proxy's may hold a password. */
 static int get_string(const struct option *option, const oconfig_item_t *item,
                       struct fc_settings *settings, struct reason *reason) {
   char text[QUOTE_SIZE];
   const char *value = only_string(item);
-  if (!value || !value[0])
-    return refuse(reason, "expected one string, %s, got %s", option->what,
-                  item->values_num > 1 ? "several values"
-                                       : quote(item, 0, text));
-  return replace_string(field_of(option, settings), value, reason);
+  const char *got;
+  if (value && value[0] && strlen(value) <= (size_t)option->max &&
+      is_printable(value))
+    return replace_string(field_of(option, settings), value, reason);
+  if (value)
+    got = !value[0]                             ? "an empty one"
+          : strlen(value) > (size_t)option->max ? "a longer one"
+                                                : "one with control characters";
+  else
+    got = given(item, text);
+  return refuse(reason,
+                "expected one string, %s of at most %" PRId64 " bytes, got %s",
+                option->what, option->max, got);
 }
 
 /* The key itself is quoted nowhere. */
@@ -115,6 +147,8 @@ static int get_key(const struct option *option, const oconfig_item_t *item,
   return replace_string(field_of(option, settings), value, reason);
 }
 
+/* A URL with a user, a query or a fragment may hold a secret: its reason has to
+ * do without the URL. */
 static int get_url(const struct option *option, const oconfig_item_t *item,
                    struct fc_settings *settings, struct reason *reason) {
   char text[QUOTE_SIZE], detail[FC_DETAIL_SIZE];
@@ -122,11 +156,11 @@ static int get_url(const struct option *option, const oconfig_item_t *item,
   (void)option;
   if (!value)
     return refuse(reason, "expected one string, an http or https URL, got %s",
-                  quote(item, 0, text));
-  if (fc_settings_set_url(settings, value, detail, sizeof(detail)))
-    return refuse(reason, "expected an http or https URL, got %s: %s",
-                  quote(item, 0, text), detail);
-  return 0;
+                  given(item, text));
+  if (!fc_settings_set_url(settings, value, detail, sizeof(detail)))
+    return 0;
+  return refuse(reason, "expected an http or https URL, got %s: %s",
+                strpbrk(value, "@?#") ? "another" : given(item, text), detail);
 }
 
 static int get_header(const struct option *option, const oconfig_item_t *item,
@@ -140,12 +174,11 @@ static int get_header(const struct option *option, const oconfig_item_t *item,
 }
 
 static bool integer_of(const oconfig_item_t *item, int64_t *value) {
-  if (item->values_num != 1 || item->values[0].type != OCONFIG_TYPE_NUMBER)
+  const oconfig_value_t *number = only_value(item, OCONFIG_TYPE_NUMBER);
+  if (!number || !(fabs(number->value.number) < 1e15) ||
+      number->value.number != trunc(number->value.number))
     return false;
-  double number = item->values[0].value.number;
-  if (!(fabs(number) < 1e15) || number != trunc(number))
-    return false;
-  *value = (int64_t)number;
+  *value = (int64_t)number->value.number;
   return true;
 }
 
@@ -156,7 +189,7 @@ static int get_integer(const struct option *option, const oconfig_item_t *item,
   if (!integer_of(item, &value) || value < option->min || value > option->max)
     return refuse(
         reason, "expected an integer from %" PRId64 " to %" PRId64 "%s, got %s",
-        option->min, option->max, option->what, quote(item, 0, text));
+        option->min, option->max, option->what, given(item, text));
   *(int64_t *)field_of(option, settings) = value;
   return 0;
 }
@@ -165,14 +198,12 @@ static int get_integer(const struct option *option, const oconfig_item_t *item,
 static int get_interval(const struct option *option, const oconfig_item_t *item,
                         struct fc_settings *settings, struct reason *reason) {
   char text[QUOTE_SIZE];
-  double value =
-      item->values_num == 1 && item->values[0].type == OCONFIG_TYPE_NUMBER
-          ? item->values[0].value.number * 1000.0
-          : NAN;
+  const oconfig_value_t *number = only_value(item, OCONFIG_TYPE_NUMBER);
+  double value = number ? round(number->value.number * 1000.0) : NAN;
   if (!(value >= (double)option->min && value <= (double)option->max))
     return refuse(reason, "expected a number from %g to %g seconds, got %s",
                   (double)option->min / 1000.0, (double)option->max / 1000.0,
-                  quote(item, 0, text));
+                  given(item, text));
   *(int64_t *)field_of(option, settings) = (int64_t)value;
   return 0;
 }
@@ -186,22 +217,22 @@ static const struct {
     {"KiB", KIB},
     {"MiB", KIB *KIB},
     {"GiB", KIB *KIB *KIB},
+    {"TiB", KIB *KIB *KIB *KIB},
     {"kB", 1000},
     {"MB", 1000000},
     {"GB", 1000000000},
+    {"TB", 1000000000000},
 };
 
 static bool size_of_text(const char *text, int64_t *bytes) {
   size_t digits = strspn(text, "0123456789");
   int64_t number;
-  if (!fc_text_int(text, digits, 0, INT64_C(1) << 32, &number))
+  if (!fc_text_int(text, digits, 0, INT64_MAX, &number))
     return false;
   const char *suffix = text + digits + strspn(text + digits, " ");
   for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-    if (strcasecmp(suffix, units[i].suffix) == 0) {
-      *bytes = number * units[i].factor;
-      return true;
-    }
+    if (strcasecmp(suffix, units[i].suffix) == 0)
+      return !__builtin_mul_overflow(number, units[i].factor, bytes);
   return false;
 }
 
@@ -215,7 +246,7 @@ static int get_size(const struct option *option, const oconfig_item_t *item,
     return refuse(reason,
                   "expected %" PRId64 " to %" PRId64
                   " bytes, as a number or as \"64 MiB\", got %s",
-                  option->min, option->max, quote(item, 0, text));
+                  option->min, option->max, given(item, text));
   *(int64_t *)field_of(option, settings) = bytes;
   return 0;
 }
@@ -232,9 +263,10 @@ static int get_boolean(const struct option *option, const oconfig_item_t *item,
                        struct fc_settings *settings, struct reason *reason) {
   char text[QUOTE_SIZE];
   const char *string = only_string(item);
+  const oconfig_value_t *value = only_value(item, OCONFIG_TYPE_BOOLEAN);
   bool *field = field_of(option, settings);
-  if (item->values_num == 1 && item->values[0].type == OCONFIG_TYPE_BOOLEAN) {
-    *field = item->values[0].value.boolean;
+  if (value) {
+    *field = value->value.boolean;
     return 0;
   }
   for (size_t i = 0; string && i < sizeof(booleans) / sizeof(booleans[0]); i++)
@@ -242,7 +274,7 @@ static int get_boolean(const struct option *option, const oconfig_item_t *item,
       *field = booleans[i].value;
       return 0;
     }
-  return refuse(reason, "expected true or false, got %s", quote(item, 0, text));
+  return refuse(reason, "expected true or false, got %s", given(item, text));
 }
 
 /* The place of a word in "one|two|three"; -1 if it is none of them. */
@@ -265,21 +297,22 @@ static int get_word(const struct option *option, const oconfig_item_t *item,
   int place = string ? find_word(option->what, string) : -1;
   if (place < 0)
     return refuse(reason, "expected %s, got %s", option->what,
-                  quote(item, 0, text));
+                  given(item, text));
   *(int *)field_of(option, settings) = place + (int)option->min;
   return 0;
 }
 
 #define AT(member) offsetof(struct fc_settings, member)
 
-/* A word's place counts from `min`. The jobs' options are fc_kind's. */
+/* A word's place counts from `min`; a string has up to `max` bytes. The jobs'
+ * options are fc_kind's. */
 static const struct option options[] = {
     {"URL", get_url, 0, 0, 0, ""},
     {"APIVersion", get_word, AT(api_version), FC_API_V1, 0, "v1|v2"},
     {"APIKey", get_key, AT(api_key), 0, 0, ""},
-    {"APIKeyFile", get_string, AT(api_key_file), 0, 0, "a path"},
+    {"APIKeyFile", get_string, AT(api_key_file), 0, PATH_BYTES_MAX, "a path"},
     {"Header", get_header, 0, 0, 0, ""},
-    {"JobFile", get_string, AT(job_file), 0, 0, "a path"},
+    {"JobFile", get_string, AT(job_file), 0, PATH_BYTES_MAX, "a path"},
     {"AcceptRegistrations", get_boolean, AT(accept_registrations), 0, 0, ""},
     {"Interval", get_interval, AT(interval_ms), 100, 86400000, ""},
     {"Timeout", get_integer, AT(timeout_ms), 1, 3600000, " milliseconds"},
@@ -297,15 +330,15 @@ static const struct option options[] = {
     {"JobMetrics", get_word, AT(job_metrics), FC_JOB_METRICS_ALL, 0,
      "all|unfinished|none"},
     {"ForgetAfter", get_integer, AT(forget_after_s), 0, DECADE_S, " seconds"},
-    {"Host", get_string, AT(host), 0, 0, "a host name"},
-    {"CACert", get_string, AT(ca_cert), 0, 0, "a path"},
-    {"CAPath", get_string, AT(ca_path), 0, 0, "a path"},
-    {"ClientCert", get_string, AT(client_cert), 0, 0, "a path"},
-    {"ClientKey", get_string, AT(client_key), 0, 0, "a path"},
+    {"Host", get_string, AT(host), 0, DATA_MAX_NAME_LEN - 1, "a host name"},
+    {"CACert", get_string, AT(ca_cert), 0, PATH_BYTES_MAX, "a path"},
+    {"CAPath", get_string, AT(ca_path), 0, PATH_BYTES_MAX, "a path"},
+    {"ClientCert", get_string, AT(client_cert), 0, PATH_BYTES_MAX, "a path"},
+    {"ClientKey", get_string, AT(client_key), 0, PATH_BYTES_MAX, "a path"},
     {"VerifyPeer", get_boolean, AT(verify_peer), 0, 0, ""},
     {"VerifyHost", get_boolean, AT(verify_host), 0, 0, ""},
-    {"Proxy", get_string, AT(proxy), 0, 0, "a URL"},
-    {"NoProxy", get_string, AT(no_proxy), 0, 0, "host names"},
+    {"Proxy", get_string, AT(proxy), 0, PATH_BYTES_MAX, "a URL"},
+    {"NoProxy", get_string, AT(no_proxy), 0, PATH_BYTES_MAX, "a list"},
     {"AddressFamily", get_word, AT(address_family), FC_FAMILY_ANY, 0,
      "any|ipv4|ipv6"},
 };
@@ -319,8 +352,9 @@ static const struct option *find_option(const char *name) {
 
 static int add_job(const struct fc_kind *kind, const oconfig_item_t *item,
                    struct fc_settings *settings, struct reason *reason) {
-  char text[QUOTE_SIZE], other[QUOTE_SIZE];
-  bool strings = item->values_num == 1 || item->values_num == 2;
+  char text[QUOTE_SIZE];
+  bool strings = (item->values_num == 1 || item->values_num == 2) &&
+                 item->children_num == 0;
   for (int i = 0; i < item->values_num; i++)
     strings = strings && item->values[i].type == OCONFIG_TYPE_STRING;
   if (!strings)
@@ -342,10 +376,17 @@ static int add_job(const struct fc_kind *kind, const oconfig_item_t *item,
     return refuse(reason,
                   "expected a name of 1 to %d characters of A-Z a-z 0-9 _ . -, "
                   "got %s",
-                  FC_NAME_MAX, quote(item, 1, other));
+                  FC_NAME_MAX, quote(item, name ? 1 : 0, text));
   default:
     return refuse(reason, "out of memory");
   }
+}
+
+static void warn_of_unknown(const char *block, const oconfig_item_t *item,
+                            const char *advice) {
+  char name[QUOTE_SIZE];
+  (void)fc_text_line(name, sizeof(name), item->key, strlen(item->key));
+  WARNING("firecrawl plugin: %s: unknown option \"%s\"%s", block, name, advice);
 }
 
 static int read_option(const char *block, const oconfig_item_t *item,
@@ -356,9 +397,7 @@ static int read_option(const char *block, const oconfig_item_t *item,
   const struct option *option = find_option(item->key);
   if (option)
     return option->get(option, item, settings, reason);
-  char name[QUOTE_SIZE];
-  (void)fc_text_line(name, sizeof(name), item->key, strlen(item->key));
-  WARNING("firecrawl plugin: %s: unknown option \"%s\"", block, name);
+  warn_of_unknown(block, item, "");
   return 0;
 }
 
@@ -369,30 +408,35 @@ static void log_disabled(const char *block, const char *option,
 }
 
 /* The key file has to be good at the start: later, a bad one is only as bad as
- * the key in use. */
+ * the key in use. A key given in place of its path is not echoed. */
 static int check_key_file(const char *block, const struct fc_settings *settings,
                           struct reason *reason) {
   struct fc_key key;
   unsigned access = 0;
-  char detail[FC_DETAIL_SIZE];
+  char detail[FC_DETAIL_SIZE], line[QUOTE_SIZE];
+  const char *path = settings->api_key_file;
   fc_key_init(&key);
-  enum fc_error error = fc_key_read(&key, settings->api_key_file, &access,
-                                    detail, sizeof(detail));
+  enum fc_error error =
+      fc_key_read(&key, path, &access, detail, sizeof(detail));
   fc_key_release(&key);
+  if (error && strncmp(path, KEY_PREFIX, strlen(KEY_PREFIX)) == 0)
+    return refuse(reason, "the path, which looks like a key, %s", detail);
+  (void)fc_text_line(line, sizeof(line), path, strlen(path));
   if (error)
-    return refuse(reason, "%s %s", settings->api_key_file, detail);
+    return refuse(reason, "%s %s", line, detail);
   if (access)
     WARNING("firecrawl plugin: %s: APIKeyFile: %s is readable or writable by "
             "others than its owner: chmod 600 it",
-            block, settings->api_key_file);
+            block, line);
   return 0;
 }
 
 static void warn_of_risks(const char *block,
                           const struct fc_settings *settings) {
   if (!settings->verify_peer || !settings->verify_host)
-    WARNING("firecrawl plugin: %s: the server's certificate is not verified: "
-            "anybody on the way can read the API key",
+    WARNING("firecrawl plugin: %s: VerifyPeer, VerifyHost: the server's "
+            "certificate is not verified: anybody on the way can read the API "
+            "key",
             block);
   if (fc_settings_key_in_clear(settings))
     WARNING("firecrawl plugin: %s: URL: the API key crosses the network in the "
@@ -435,6 +479,37 @@ static int check_instance(const char *block,
   return 0;
 }
 
+static const oconfig_item_t *last_of(const oconfig_item_t *block,
+                                     const char *key) {
+  const oconfig_item_t *last = NULL;
+  for (int i = 0; i < block->children_num; i++)
+    if (strcasecmp(block->children[i].key, key) == 0)
+      last = &block->children[i];
+  return last;
+}
+
+/* Of several values the last one counts, for URL and APIVersion each; then the
+ * two must agree. Both have been read before and are good. */
+static int settle_version(const oconfig_item_t *block,
+                          struct fc_settings *settings, struct reason *reason) {
+  char text[QUOTE_SIZE], other[QUOTE_SIZE];
+  const oconfig_item_t *url = last_of(block, "URL");
+  const oconfig_item_t *asked = last_of(block, "APIVersion");
+  settings->api_version = FC_API_DEFAULT;
+  if (url && get_url(NULL, url, settings, reason))
+    return -1;
+  if (!asked)
+    return 0;
+  enum fc_api_version of_url = settings->api_version;
+  settings->api_version = fc_api_version_from_name(only_string(asked));
+  if (of_url == FC_API_DEFAULT || of_url == settings->api_version)
+    return 0;
+  return refuse(reason,
+                "expected the version that the URL %s ends in, or no "
+                "APIVersion, got %s",
+                quote(url, 0, text), quote(asked, 0, other));
+}
+
 static int read_options(const char *block, const oconfig_item_t *item,
                         struct fc_settings *settings) {
   struct reason reason;
@@ -443,6 +518,10 @@ static int read_options(const char *block, const oconfig_item_t *item,
       log_disabled(block, item->children[i].key, &reason);
       return -1;
     }
+  if (settle_version(item, settings, &reason)) {
+    log_disabled(block, "APIVersion", &reason);
+    return -1;
+  }
   if (!settings->url &&
       replace_string(&settings->url, FC_DEFAULT_URL, &reason)) {
     log_disabled(block, "URL", &reason);
@@ -527,10 +606,10 @@ static void read_state_file(struct fc_config *config,
   char text[QUOTE_SIZE];
   struct reason reason;
   const char *path = only_string(item);
-  if (!path || !path[0])
+  if (!path || !path[0] || !is_printable(path))
     ERROR("firecrawl plugin: StateFile: expected one string, a path, got %s; "
-          "the default is used",
-          quote(item, 0, text));
+          "this line is ignored",
+          given(item, text));
   else if (replace_string(&config->state_file, path, &reason))
     ERROR("firecrawl plugin: StateFile: %s", reason.text);
 }
@@ -546,10 +625,9 @@ int fc_config_read(struct fc_config *config, const oconfig_item_t *block) {
       state_files++;
       read_state_file(config, item);
     } else {
-      char name[QUOTE_SIZE];
-      (void)fc_text_line(name, sizeof(name), item->key, strlen(item->key));
-      WARNING("firecrawl plugin: <Plugin firecrawl>: unknown option \"%s\"",
-              name);
+      bool misplaced = fc_kind_by_option(item->key) || find_option(item->key);
+      warn_of_unknown("<Plugin firecrawl>", item,
+                      misplaced ? ": it belongs in an <Instance>" : "");
     }
   }
   if (config->instances_len)

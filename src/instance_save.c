@@ -39,7 +39,8 @@ static void restore_flags(struct fc_job *job,
   job->silent = record->flags & FC_RECORD_SILENT;
   job->handed = (uint16_t)record->handed;
   job->saved = (uint16_t)record->pending;
-  job->replayed = clean ? 0 : (uint16_t)record->pending;
+  bool replayed = !clean || (record->flags & FC_RECORD_REPLAYED);
+  job->replayed = replayed ? (uint16_t)record->pending : 0;
 }
 
 static enum fc_error restore_new(struct fc_instance *instance,
@@ -69,6 +70,8 @@ static enum fc_error restore_new(struct fc_instance *instance,
     fc_heap_set(
         &registry->polls, &job->poll,
         fc_schedule_slot_ms(&instance->schedule, job->phase_ms, now.mono_ms));
+  if (job->replayed)
+    fc_instance_changed(instance, job, true);
   if (record->flags & FC_RECORD_FORGOTTEN)
     fc_instance_forget_job(instance, job, now);
   else
@@ -157,7 +160,8 @@ static unsigned record_flags(const struct fc_job *job) {
          (job->lost_reported ? FC_RECORD_LOST_REPORTED : 0U) |
          (job->expiry_reported ? FC_RECORD_EXPIRY_REPORTED : 0U) |
          (job->silent ? FC_RECORD_SILENT : 0U) |
-         (job->forgotten ? FC_RECORD_FORGOTTEN : 0U);
+         (job->forgotten ? FC_RECORD_FORGOTTEN : 0U) |
+         (job->replayed ? FC_RECORD_REPLAYED : 0U);
 }
 
 static void fill(const struct fc_job *job, struct fc_unsaved *change) {

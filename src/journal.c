@@ -244,11 +244,11 @@ enum fc_error fc_journal_add(struct fc_journal *journal,
   instances[journal->instances_len++] = instance;
   if (journal->instances_len == 1 && journal->remark[0])
     fc_instance_state_unusable(instance, journal->remark);
+  fc_instance_set_saving(instance, true, journal->store != NULL);
   if (journal->store && restore(journal, instance, now))
     give_up(journal, now);
   if (journal->store)
     tell_usable(journal);
-  fc_instance_set_saving(instance, true, journal->store != NULL);
   return FC_OK;
 }
 

@@ -556,8 +556,8 @@ static enum fc_error db_judge(struct fc_store *store, int64_t *version) {
   return *version < 1 ? store_fail_damage(store, "it has no version") : FC_OK;
 }
 
-/* integrity_check and not quick_check: only the former finds rows that their
- * index does not lead to, which would be neither updated nor deleted. */
+/* Not quick_check: only this finds rows that their index does not lead to,
+ * which would be neither updated nor deleted. */
 static enum fc_error db_check(struct fc_store *store) {
   char verdict[FC_STORE_DETAIL_SIZE];
   enum fc_error error;
@@ -750,9 +750,37 @@ static bool store_is_damaged(const struct fc_store *store) {
          (store->failure == SQLITE_ERROR && !store->created);
 }
 
+/* Whether every byte of a part can be read, up to the size that is checked. */
+static bool part_is_readable(const struct fc_store *store, const char *suffix) {
+  char name[PATH_MAX], block[16 * 1024];
+  ssize_t len = 1;
+  int fd = open(part_name(name, store, suffix),
+                O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0)
+    return errno == ENOENT;
+  for (off_t at = 0; len > 0 && at < FC_STORE_CHECK_MAX; at += len)
+    len = pread(fd, block, sizeof(block), at);
+  (void)close(fd); /* nothing was written */
+  return len >= 0;
+}
+
+/* SQLite calls damage also what could not be read (EIO becomes SQLITE_CORRUPT).
+ * Only what can be read whole and is found damaged twice is damaged. */
+static enum fc_error store_start_again(struct fc_store *store) {
+  db_close(store);
+  if (!part_is_readable(store, "") || !part_is_readable(store, "-wal"))
+    return store_fail(store, 0, FC_STORE_IO, "it cannot be read whole");
+  store->failure = 0;
+  store->trouble = FC_STORE_FINE;
+  store->detail[0] = '\0';
+  return store_start(store);
+}
+
 static enum fc_error store_start_or_renew(struct fc_store *store,
                                           int64_t now_s) {
   enum fc_error error = store_start(store);
+  if (error && store_is_damaged(store))
+    error = store_start_again(store);
   if (!error || !store_is_damaged(store))
     return error;
   db_close(store);

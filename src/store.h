@@ -9,6 +9,7 @@
  *   PRAGMA application_id = 0x46437277 ("FCrw"), PRAGMA user_version = 1
  *
  *   job           one row per job and instance, key (instance, id):
+ *     number           the order in which the jobs were added
  *     instance, id, kind, name   text
  *     sources          set of enum fc_job_source
  *     status, previous text, fc_status_name; "none" before the first answer
@@ -51,16 +52,18 @@ enum {
   FC_STORE_APPLICATION_ID = 0x46437277,
   FC_STORE_VERSION = 1,
   FC_STORE_DETAIL_SIZE = 256,
-  FC_STORE_CHECK_MAX = 64 * 1024 * 1024 /* bytes; larger files are not checked
- as a whole when they are opened */
+  FC_STORE_CHECK_MAX = 64 * 1024 * 1024 /* bytes; a larger file is not checked
+                                           as a whole when it is opened */
 };
 
 enum fc_record_flag {
   FC_RECORD_STALL_REPORTED = 1,
   FC_RECORD_LOST_REPORTED = 2,
   FC_RECORD_EXPIRY_REPORTED = 4,
-  FC_RECORD_SILENT = 8,    /* its series have ended */
-  FC_RECORD_FORGOTTEN = 16 /* kept only so that it is not told of again */
+  FC_RECORD_SILENT = 8,     /* its series have ended */
+  FC_RECORD_FORGOTTEN = 16, /* kept only so that it is not told of again */
+  FC_RECORD_REPLAYED = 32 /* what is pending may have been handed over before a
+                             crash */
 };
 
 /* One job as it is stored. Strings are borrowed. */
@@ -100,24 +103,38 @@ enum fc_store_trouble {
 };
 
 /* Opens or creates the file (mode 0600) and takes the lock; migrates an older
- * version after keeping a copy "<path>.v<N>". Corrupt files are renamed to
- * "<path>.corrupt-<now_s>", with their -wal and -shm; nothing is ever deleted.
+ * version after keeping a copy "<path>.v<N>". A corrupt file is renamed to
+ * "<path>.corrupt-<now_s>", with its -wal, -shm and -journal, and a fresh one
+ * started; names that are taken get "-1", "-2", ... appended; nothing is ever
+ * deleted. A file that cannot be read (FC_STORE_IO) is not taken for corrupt.
+ * Up to FC_STORE_CHECK_MAX bytes the whole file is checked; the damage of a
+ * larger one shows where it is read.
+ *
  * *trouble says what was found, detail[size] says it in words (without "state
- * file"), also for FC_STORE_SET_ASIDE, which is success. FC_ERR_STATE or
- * FC_ERR_MEMORY on failure; *store is written on success only. Never blocks on
- * another process's lock. */
+ * file"), also for FC_STORE_SET_ASIDE, which is success. With FC_STORE_FINE it
+ * is "", or what is worth a warning: the file was readable by others, and is
+ * not any more. FC_ERR_STATE or FC_ERR_MEMORY on failure; *store is written on
+ * success only. Never waits for another daemon's lock.
+ *
+ * A relative path is resolved now. Its directories may be symbolic links, the
+ * file not. The host's other uses of SQLite are left alone: nothing of the
+ * process is configured. */
 FC_MUST_USE enum fc_error fc_store_open(struct fc_store **store,
                                         const char *path, int64_t now_s,
                                         enum fc_store_trouble *trouble,
                                         char *detail, size_t size);
 
-/* True when the file was closed in good order, or is new: what is pending in it
- * has then certainly not been handed over. */
+/* True when the file was closed in good order, or did not exist: what is
+ * pending in it has then certainly not been handed over. False after
+ * FC_STORE_SET_ASIDE, where nothing is known of what was. */
 bool fc_store_was_clean(const struct fc_store *store);
 
 /* Calls back for each stored job of an instance, in the order in which they
- * were added. A row that makes no sense (unknown kind, bad ID) is skipped and
- * counted in *skipped. Stops at the callback's first error and returns it. */
+ * were added. A row that makes no sense (unknown kind or status, bad ID or
+ * name, a time beyond the years 0000 to 9999) is skipped and counted in
+ * *skipped; times in the future are not. Stops at the callback's first error
+ * and returns it; *skipped is written on success only. The callback must not
+ * use the store. FC_ERR_STATE, FC_ERR_MEMORY. */
 typedef enum fc_error (*fc_store_job)(const struct fc_job_record *record,
                                       void *data);
 FC_MUST_USE enum fc_error fc_store_load_jobs(struct fc_store *store,
@@ -134,7 +151,10 @@ FC_MUST_USE enum fc_error fc_store_load_endpoints(struct fc_store *store,
 /* A transaction: begin, any number of puts and deletes, commit (which fsyncs;
  * PRAGMA synchronous=FULL) or rollback. After a failed call the only sensible
  * one is rollback; nothing of the transaction is then in the file. All fail
- * with FC_ERR_STATE and fc_store_detail. */
+ * with FC_ERR_STATE and fc_store_detail, or FC_ERR_MEMORY. now_s is the time of
+ * notifications that come into another state; an event both pending and handed
+ * (it is to be repeated) is stored as pending. A job deleted takes its
+ * notifications along. Numbers that are not finite are stored as absent. */
 FC_MUST_USE enum fc_error fc_store_begin(struct fc_store *store);
 FC_MUST_USE enum fc_error fc_store_put_job(struct fc_store *store,
                                            const char *instance,
@@ -152,8 +172,9 @@ void fc_store_rollback(struct fc_store *store);
 /* Why the last call failed, in words. Valid until the next call. */
 const char *fc_store_detail(const struct fc_store *store);
 
-/* True when the last failure was corruption found while running: the file has
- * to be closed and opened again, which sets it aside. */
+/* True when the last failure was corruption found while running, as far as
+ * SQLite can tell it from a read error: the file has to be closed and opened
+ * again, which sets it aside if it is so. */
 bool fc_store_is_corrupt(const struct fc_store *store);
 
 /* Closes, and marks the file clean if told so. NULL is fine. */

@@ -193,6 +193,7 @@ LoadPlugin exec
 <Plugin exec>
   NotificationExec "%(user)s" "%(scratch)s/notifier"
 </Plugin>
+LoadPlugin sink
 %(more)s
 LoadPlugin firecrawl
 <Plugin firecrawl>
@@ -251,6 +252,7 @@ class Collectd:
                         self.scratch + "/plugins/")
         shutil.copy(BUILD + "/plugin/.libs/firecrawl.so",
                     self.scratch + "/plugins/")
+        shutil.copy(BUILD + "/t/.libs/sink.so", self.scratch + "/plugins/")
         self._write("notifier", NOTIFIER % {"dir": self.notifications_dir})
         os.chmod(self.scratch + "/notifier", 0o755)
         self._write("collectd.conf", BASE_CONFIG % {
@@ -271,6 +273,7 @@ class Collectd:
 
     def environment(self):
         environment = dict(os.environ)
+        environment["FC_SINK"] = self.scratch + "/sink"
         if PRELOAD:
             environment["LD_PRELOAD"] = PRELOAD
             # The daemon itself and libraries are not ours to judge.
@@ -390,6 +393,12 @@ class Collectd:
                 found.append(Notification(file.read()))
         return [notification for notification in found
                 if notification.Type in ("job_status", "api_up")]
+
+    def sunk(self):
+        """What the sink plugin was handed of ours, in order:
+        [(severity, dedup_key, possible_duplicate, type, message)]"""
+        rows = [line.split("\t") for line in self._read("sink").splitlines()]
+        return [row for row in rows if row[3] in ("job_status", "api_up")]
 
     def wait_notification(self, text, severity=None, seconds=15.0):
         def find():
