@@ -13,13 +13,16 @@
 #include <string.h>
 #include <strings.h>
 
-enum { REASON_SIZE = 384, QUOTE_SIZE = 72, PATH_BYTES_MAX = 4095 };
-
-/* What the keys of Firecrawl's cloud begin with. */
-#define KEY_PREFIX "fc-"
+enum {
+  QUOTE_SIZE = 72,
+  PATH_QUOTE_SIZE = 200,
+  REASON_SIZE = 512,
+  PATH_BYTES_MAX = 4095,
+  KEY_DIGITS_MIN = 16
+};
 
 #define KIB INT64_C(1024)
-#define DECADE_S (INT64_C(3653) * 86400)
+#define DECADE_S (INT64_C(3650) * 86400)
 
 /* Why an option was refused; filled by the getters. */
 struct reason {
@@ -37,7 +40,23 @@ static int refuse(struct reason *reason, const char *format, ...) {
   return -1;
 }
 
-/* A value as the user wrote it, safe for one log line. */
+/* The keys of Firecrawl's cloud are "fc-" and 32 hexadecimal digits. */
+static bool looks_like_key(const char *text) {
+  static const char prefix[] = "fc-";
+  return strncmp(text, prefix, strlen(prefix)) == 0 &&
+         strspn(text + strlen(prefix), "0123456789abcdefABCDEF") >=
+             KEY_DIGITS_MIN;
+}
+
+/* A text of the user's, safe for one log line, also where it is a key in a
+ * wrong place. */
+static void show(char *out, size_t size, const char *text) {
+  if (looks_like_key(text))
+    text = "fc-...";
+  (void)fc_text_line(out, size, text, strlen(text));
+}
+
+/* A value as the user wrote it. */
 static const char *quote(const oconfig_item_t *item, int index,
                          char text[QUOTE_SIZE]) {
   if (index >= item->values_num)
@@ -53,8 +72,7 @@ static const char *quote(const oconfig_item_t *item, int index,
     break;
   default:
     text[0] = '"';
-    (void)fc_text_line(text + 1, QUOTE_SIZE - 2, value->value.string,
-                       strlen(value->value.string));
+    show(text + 1, QUOTE_SIZE - 2, value->value.string);
     (void)strncat(text, "\"", 2);
   }
   return text;
@@ -385,7 +403,7 @@ static int add_job(const struct fc_kind *kind, const oconfig_item_t *item,
 static void warn_of_unknown(const char *block, const oconfig_item_t *item,
                             const char *advice) {
   char name[QUOTE_SIZE];
-  (void)fc_text_line(name, sizeof(name), item->key, strlen(item->key));
+  show(name, sizeof(name), item->key);
   WARNING("firecrawl plugin: %s: unknown option \"%s\"%s", block, name, advice);
 }
 
@@ -408,20 +426,18 @@ static void log_disabled(const char *block, const char *option,
 }
 
 /* The key file has to be good at the start: later, a bad one is only as bad as
- * the key in use. A key given in place of its path is not echoed. */
+ * the key in use. */
 static int check_key_file(const char *block, const struct fc_settings *settings,
                           struct reason *reason) {
   struct fc_key key;
   unsigned access = 0;
-  char detail[FC_DETAIL_SIZE], line[QUOTE_SIZE];
+  char detail[FC_DETAIL_SIZE], line[PATH_QUOTE_SIZE];
   const char *path = settings->api_key_file;
   fc_key_init(&key);
   enum fc_error error =
       fc_key_read(&key, path, &access, detail, sizeof(detail));
   fc_key_release(&key);
-  if (error && strncmp(path, KEY_PREFIX, strlen(KEY_PREFIX)) == 0)
-    return refuse(reason, "the path, which looks like a key, %s", detail);
-  (void)fc_text_line(line, sizeof(line), path, strlen(path));
+  show(line, sizeof(line), path);
   if (error)
     return refuse(reason, "%s %s", line, detail);
   if (access)

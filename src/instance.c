@@ -251,6 +251,7 @@ static enum fc_error add_locked(struct fc_instance *instance,
   if (job && from_file && claim(instance, job))
     return FC_ERR_EXISTS;
   bool is_new = !job || job->forgotten || !(job->sources & (uint8_t)source);
+  bool unsure = !job && instance->unsure && source != FC_SOURCE_REGISTRATION;
   bool renamed = job && strcmp(job->name->text, name) != 0;
   enum fc_error error = job ? fc_registry_rename(&instance->registry, job, name)
                             : add_new(instance, kind, id, name, now, &job);
@@ -258,6 +259,8 @@ static enum fc_error add_locked(struct fc_instance *instance,
     refuse_beyond_max(instance, id);
   if (error)
     return error;
+  if (unsure)
+    job->replayed = UINT16_MAX;
   if (from_file)
     (void)claim(instance, job);
   else

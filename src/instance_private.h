@@ -40,6 +40,7 @@ struct fc_instance {
   bool saves;       /* there is a state file: changes are queued for it */
   bool durable;     /* it works: events wait until they are saved */
   bool save_urgent; /* a change that must not wait */
+  bool unsure;      /* listed jobs may have been told of before */
   size_t kept;      /* forgotten jobs that are kept */
   bool has_clock;
   int64_t clock_ms; /* server's epoch in ms minus monotonic ms */

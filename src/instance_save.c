@@ -121,6 +121,12 @@ void fc_instance_settle(struct fc_instance *instance, struct fc_now now) {
   fc_instance_unlock(instance);
 }
 
+void fc_instance_set_unsure(struct fc_instance *instance) {
+  fc_instance_lock(instance);
+  instance->unsure = true;
+  fc_instance_unlock(instance);
+}
+
 bool fc_instance_knows(struct fc_instance *instance, const char *id) {
   fc_instance_lock(instance);
   bool known = fc_registry_find(&instance->registry, id) != NULL;

@@ -23,6 +23,10 @@ void fc_instance_restore_endpoint(struct fc_instance *instance,
  * called once the configuration's own jobs were added. */
 void fc_instance_settle(struct fc_instance *instance, struct fc_now now);
 
+/* What earlier runs told is not known: what is told of listed jobs may be a
+ * repeat, and is marked so. */
+void fc_instance_set_unsure(struct fc_instance *instance);
+
 /* Whether a job is known. */
 bool fc_instance_knows(struct fc_instance *instance, const char *id);
 

@@ -17,7 +17,9 @@ struct fc_journal {
   bool was_open; /* in this process: memory is newer than the file */
   int64_t retry_ms;
   int64_t lazy_ms; /* when figures are saved next */
+  bool set_aside;  /* what earlier runs knew is gone */
   char remark[FC_STORE_DETAIL_SIZE];
+  char warning[FC_STORE_DETAIL_SIZE];
 };
 
 static void set_saving(struct fc_journal *journal, bool durable) {
@@ -155,8 +157,11 @@ static void open_store(struct fc_journal *journal, struct fc_now now) {
   if (fc_store_open(&journal->store, journal->path, now.epoch_s, &trouble,
                     detail, sizeof(detail)))
     journal->store = NULL;
+  journal->set_aside = journal->store && trouble == FC_STORE_SET_ASIDE;
   if (!journal->store || trouble != FC_STORE_FINE)
     tell_unusable(journal, detail);
+  else
+    fc_text_copy(journal->warning, sizeof(journal->warning), detail);
 }
 
 /* What the file has and memory does not know was dropped in the meantime. */
@@ -245,6 +250,11 @@ enum fc_error fc_journal_add(struct fc_journal *journal,
   if (journal->instances_len == 1 && journal->remark[0])
     fc_instance_state_unusable(instance, journal->remark);
   fc_instance_set_saving(instance, true, journal->store != NULL);
+  if (journal->instances_len == 1 && journal->warning[0])
+    fc_instance_note(instance, /* is_error = */ false, "state file: %s",
+                     journal->warning);
+  if (journal->set_aside)
+    fc_instance_set_unsure(instance);
   if (journal->store && restore(journal, instance, now))
     give_up(journal, now);
   if (journal->store)

@@ -374,8 +374,10 @@ static void transport_cancel(struct fc_transport *base,
   slot_push(&transport->idle, slot);
 }
 
-static void deliver(struct curl_transport *transport) {
+/* True when an exchange has ended. */
+static bool deliver(struct curl_transport *transport) {
   CURLMsg *message;
+  bool any = false;
   int left;
   while ((message = curl_multi_info_read(transport->multi, &left))) {
     if (message->msg != CURLMSG_DONE)
@@ -386,7 +388,9 @@ static void deliver(struct curl_transport *transport) {
         !private)
       continue;
     slot_finish(transport, (struct slot *)(void *)private, code);
+    any = true;
   }
+  return any;
 }
 
 static enum fc_error transport_run(struct fc_transport *base,
@@ -395,12 +399,14 @@ static enum fc_error transport_run(struct fc_transport *base,
   int wait_ms = timeout_ms > INT32_MAX ? INT32_MAX : (int)timeout_ms;
   int running;
   CURLMcode code = curl_multi_perform(transport->multi, &running);
-  deliver(transport);
+  /* What ended now may have made something else due. */
+  if (deliver(transport))
+    return FC_OK;
   if (!code)
     code = curl_multi_poll(transport->multi, NULL, 0, wait_ms, NULL);
   if (!code)
     code = curl_multi_perform(transport->multi, &running);
-  deliver(transport);
+  (void)deliver(transport);
   return code ? FC_ERR_MEMORY : FC_OK;
 }
 

@@ -1,0 +1,514 @@
+/* The whole plugin on the recording stand-in for the daemon and the fake
+ * server: configuration in, values, notifications and log lines out. */
+
+#include "t/fake_collectd.h"
+#include "t/fake_firecrawl.h"
+#include "t/suite.h"
+
+#include "src/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define A "0199d3a2-6c1e-7f3a-9a51-0f6f1d0c2b11"
+#define B "0199d3a2-6c1e-7f3a-9a51-0f6f1d0c2b12"
+
+enum { DEADLINE_MS = 15000, TURN_US = 5000 };
+
+void module_register(void);
+
+static struct fake_firecrawl *server;
+static char directory[64];
+
+static void script(const char *text) {
+  char error[256];
+  ck_assert_msg(fake_firecrawl_script(server, text, error, sizeof(error)), "%s",
+                error);
+}
+
+static void set_up(void) {
+  const char *base = getenv("TMPDIR");
+  (void)snprintf(directory, sizeof(directory), "%s/fc-plugin-XXXXXX",
+                 base && strlen(base) < 40 ? base : "/tmp");
+  ck_assert_ptr_nonnull(mkdtemp(directory));
+  fake_collectd_reset();
+  fake_collectd_set_interval(0.2);
+  fake_collectd_add_types("duration seconds:GAUGE:0:U\n"
+                          "percent value:GAUGE:0:100.1\n"
+                          "response_time value:GAUGE:0:U\n"
+                          "http_response_codes value:DERIVE:0:U\n"
+                          "errors value:DERIVE:0:U\n"
+                          "total_requests value:DERIVE:0:U\n");
+  server = fake_firecrawl_start(0, NULL, NULL);
+  ck_assert_ptr_nonnull(server);
+  module_register();
+}
+
+static void tear_down(void) {
+  char command[128];
+  fake_firecrawl_stop(server);
+  (void)snprintf(command, sizeof(command), "rm -rf '%s'", directory);
+  ck_assert_int_eq(system(command), 0);
+}
+
+/* Configures one instance "prod" with these lines. */
+static int configure(const char *lines) {
+  char text[4096];
+  (void)snprintf(text, sizeof(text),
+                 "<Plugin firecrawl>\nStateFile \"%s/state.db\"\n"
+                 "<Instance \"prod\">\nURL \"http://127.0.0.1:%u\"\n"
+                 "APIKey \"fc-secret\"\n%s\n</Instance>\n</Plugin>\n",
+                 directory, (unsigned)fake_firecrawl_port(server), lines);
+  return fake_collectd_configure(text);
+}
+
+static void start(const char *lines) {
+  ck_assert_int_eq(configure(lines), 0);
+  ck_assert_int_eq(fake_collectd_init(), 0);
+}
+
+static int64_t now_ms(void) {
+  return fc_clock_system.now(fc_clock_system.data).mono_ms;
+}
+
+/* Lets the daemon read until the series has the value. */
+static void wait_value(const char *type, const char *instance, double wanted) {
+  int64_t end_ms = now_ms() + DEADLINE_MS;
+  double value = -99;
+  do {
+    ck_assert_uint_eq(fake_collectd_read(), 0);
+    if (fake_collectd_value(type, instance, &value) && value == wanted)
+      return;
+    (void)usleep(TURN_US);
+  } while (now_ms() < end_ms);
+  ck_abort_msg("%s-%s is %g, not %g", type, instance, value, wanted);
+}
+
+static const notification_t *find_notification(const char *text) {
+  for (size_t i = 0; i < fake_collectd_notifications(); i++)
+    if (strstr(fake_collectd_notification(i)->message, text))
+      return fake_collectd_notification(i);
+  return NULL;
+}
+
+static const notification_t *wait_notification(const char *text) {
+  int64_t end_ms = now_ms() + DEADLINE_MS;
+  do {
+    ck_assert_uint_eq(fake_collectd_read(), 0);
+    const notification_t *found = find_notification(text);
+    if (found)
+      return found;
+    (void)usleep(TURN_US);
+  } while (now_ms() < end_ms);
+  ck_abort_msg("no notification says \"%s\"", text);
+  return NULL;
+}
+
+static void wait_log(const char *text) {
+  int64_t end_ms = now_ms() + DEADLINE_MS;
+  while (!fake_collectd_log_find(text)) {
+    ck_assert_uint_eq(fake_collectd_read(), 0);
+    ck_assert_msg(now_ms() < end_ms, "no log line says \"%s\"", text);
+    (void)usleep(TURN_US);
+  }
+}
+
+/* No test may leave the daemon with something a plugin should not do. */
+static void stop(void) {
+  ck_assert_int_eq(fake_collectd_shutdown(), 0);
+  ck_assert_msg(!fake_collectd_fault(), "%s", fake_collectd_fault());
+  ck_assert_ptr_null(fake_collectd_log_find("fc-secret"));
+}
+
+START_TEST(a_completed_job_has_its_values_and_no_notification) {
+  script("job extract " A "\n"
+         "  state completed expires=+3600 tokens=1234 credits=2.5\n");
+  start("Extract \"" A "\" \"nightly\"");
+  wait_value("job_status", "nightly", 0);
+  double left = 0;
+  ck_assert(fake_collectd_value("job_expiry", "nightly", &left));
+  ck_assert(left > 3590 && left <= 3600);
+  wait_value("job_tokens", "nightly", 1234);
+  wait_value("job_credits", "nightly", 2.5);
+  ck_assert(!fake_collectd_value("duration", "nightly", &left));
+  ck_assert_uint_eq(fake_collectd_notifications(), 0);
+  ck_assert_uint_eq(fake_firecrawl_count(server, A), 1);
+  stop();
+}
+END_TEST
+
+START_TEST(a_failed_job_is_a_failure_with_its_metadata) {
+  script("job extract " A "\n"
+         "  state processing for 2 requests expires=2030-01-02T03:04:05Z\n"
+         "  state failed error=\"no\\ngood\" expires=2030-01-02T03:04:05Z\n");
+  start("Extract \"" A "\" \"nightly\"");
+  const notification_t *found = wait_notification("failed");
+  ck_assert_int_eq(found->severity, NOTIF_FAILURE);
+  ck_assert_str_eq(found->message, "extract nightly (" A ") failed: no good");
+  ck_assert_str_eq(found->host, "localhost");
+  ck_assert_str_eq(found->plugin, "firecrawl");
+  ck_assert_str_eq(found->plugin_instance, "prod");
+  ck_assert_str_eq(found->type, "job_status");
+  ck_assert_str_eq(found->type_instance, "nightly");
+  ck_assert_str_eq(fake_collectd_meta(found, "kind"), "extract");
+  ck_assert_str_eq(fake_collectd_meta(found, "id"), A);
+  ck_assert_str_eq(fake_collectd_meta(found, "status"), "failed");
+  ck_assert_str_eq(fake_collectd_meta(found, "previous"), "processing");
+  ck_assert_str_eq(fake_collectd_meta(found, "error"), "no good");
+  ck_assert_str_eq(fake_collectd_meta(found, "expires_at"),
+                   "2030-01-02T03:04:05Z");
+  ck_assert_ptr_nonnull(fake_collectd_meta(found, "dedup_key"));
+  ck_assert_ptr_null(fake_collectd_meta(found, "possible_duplicate"));
+  wait_value("job_status", "nightly", 3);
+  for (int i = 0; i < 10; i++)
+    ck_assert_uint_eq(fake_collectd_read(), 0);
+  ck_assert_uint_eq(fake_collectd_notifications(), 1);
+  stop();
+}
+END_TEST
+
+static const struct {
+  const char *kind, *option, *status;
+  const char *says;
+  int severity;
+  double code;
+} ends[] = {
+    {"agent", "Agent", "cancelled", "agent n (" A ") cancelled", NOTIF_WARNING,
+     2},
+    {"crawl", "Crawl", "failed", "crawl n (" A ") failed", NOTIF_FAILURE, 3},
+    {"batch_scrape", "BatchScrape", "failed", "batch_scrape n (" A ") failed",
+     NOTIF_FAILURE, 3},
+};
+
+START_TEST(each_kind_of_job_notifies_of_its_end) {
+  char text[256];
+  (void)snprintf(text, sizeof(text), "job %s " A "\n  state %s\n",
+                 ends[_i].kind, ends[_i].status);
+  script(text);
+  (void)snprintf(text, sizeof(text), "%s \"" A "\" \"n\"", ends[_i].option);
+  start(text);
+  const notification_t *found = wait_notification(ends[_i].status);
+  ck_assert_str_eq(found->message, ends[_i].says);
+  ck_assert_int_eq(found->severity, ends[_i].severity);
+  wait_value("job_status", "n", ends[_i].code);
+  stop();
+}
+END_TEST
+
+START_TEST(aggregates_count_each_status) {
+  script("job extract " A "\n  state failed\n"
+         "job crawl " B "\n  state scraping completed=30 total=120\n");
+  start("Extract \"" A "\"\nCrawl \"" B "\" \"docs\"");
+  wait_value("jobs", "failed", 1);
+  wait_value("jobs", "processing", 1);
+  wait_value("jobs", "completed", 0);
+  wait_value("jobs", "cancelled", 0);
+  wait_value("jobs", "lost", 0);
+  wait_value("jobs", "unknown", 0);
+  wait_value("jobs", "stalled", 0);
+  wait_value("percent", "docs", 25);
+  wait_value("api_up", "", 1);
+  double value = -1;
+  ck_assert(fake_collectd_value("total_requests", "", &value));
+  ck_assert(value >= 2);
+  ck_assert(fake_collectd_value("http_response_codes", "200", &value));
+  ck_assert(!fake_collectd_value("http_response_codes", "404", &value));
+  ck_assert(fake_collectd_value("errors", "timeout", &value));
+  ck_assert(value == 0);
+  ck_assert(fake_collectd_value("response_time", "average", &value));
+  ck_assert(fake_collectd_value("poll_age", "", &value));
+  stop();
+}
+END_TEST
+
+START_TEST(api_up_is_0_before_the_first_answer) {
+  script("job extract " A "\n  state processing never\n");
+  start("Extract \"" A "\"");
+  wait_value("api_up", "", 0);
+  double value;
+  ck_assert(!fake_collectd_value("job_status", A, &value));
+  stop();
+}
+END_TEST
+
+static const struct {
+  const char *answer;
+  const char *class;
+  const char *says;
+} outages[] = {
+    {"answer 502 body=\"<html>bad gateway</html>\"\n", "http", "HTTP 502"},
+    {"answer 429 header=\"Retry-After: 1\" body=\"{}\"\n", "rate_limit",
+     "rate limited"},
+    {"answer 401 body=\"{}\"\n", "auth", "API key rejected"},
+    {"answer 200 body=\"<html>\"\n", "body", "JSON"},
+    {"answer 200 never\n", "timeout", "API unusable"},
+};
+
+START_TEST(an_outage_is_a_value_an_error_and_a_notification) {
+  script("job extract " A "\n  state processing\n");
+  start("Extract \"" A "\" \"n\"\nTimeout 300\nInterval 0.2");
+  wait_value("job_status", "n", 1);
+  script(outages[_i].answer);
+  wait_value("api_up", "", 0);
+  const notification_t *found = wait_notification(outages[_i].says);
+  ck_assert_int_eq(found->severity, NOTIF_FAILURE);
+  ck_assert_str_eq(found->type, "api_up");
+  ck_assert_str_eq(found->type_instance, "");
+  double value = 0;
+  ck_assert(fake_collectd_value("errors", outages[_i].class, &value));
+  ck_assert(value > 0);
+  fake_collectd_clear();
+  ck_assert_uint_eq(fake_collectd_read(), 0);
+  ck_assert_msg(!fake_collectd_value("job_status", "n", &value),
+                "a stale status is shown as fresh");
+  script("answer off\n");
+  found = wait_notification("API usable again");
+  ck_assert_int_eq(found->severity, NOTIF_OKAY);
+  wait_value("job_status", "n", 1);
+  stop();
+}
+END_TEST
+
+START_TEST(a_sunset_date_is_a_value_and_a_warning) {
+  script("job extract " A "\n"
+         "  state processing header=\"Sunset: Thu, 10 Dec 2099 15:00:00 GMT\" "
+         "header=\"Link: </v2/agent>; rel=\\\"successor-version\\\"\"\n");
+  start("Extract \"" A "\"");
+  const notification_t *found = wait_notification("sunset");
+  ck_assert_int_eq(found->severity, NOTIF_WARNING);
+  ck_assert_str_eq(found->message, "extract endpoint has a sunset date: it "
+                                   "ends on 2099-12-10T15:00:00Z; use "
+                                   "/v2/agent instead");
+  double left = 0;
+  ck_assert(fake_collectd_value("api_sunset", "extract", &left));
+  ck_assert(left > 86400);
+  stop();
+}
+END_TEST
+
+START_TEST(an_endpoint_that_is_gone_is_told_of_once) {
+  script("job extract " A "\n  state x code=410 body=\"{}\"\n"
+         "job extract " B "\n  state x code=410 body=\"{}\"\n");
+  start("Extract \"" A "\" \"a\"\nExtract \"" B "\" \"b\"");
+  const notification_t *found = wait_notification("endpoint gone");
+  ck_assert_int_eq(found->severity, NOTIF_FAILURE);
+  ck_assert_ptr_nonnull(strstr(found->message, "/v2/agent"));
+  wait_value("jobs", "lost", 2);
+  wait_value("job_status", "a", 4);
+  ck_assert_uint_eq(fake_collectd_notifications(), 1);
+  stop();
+}
+END_TEST
+
+START_TEST(a_type_of_another_shape_is_named_and_the_rest_goes_on) {
+  fake_collectd_add_types("job_expiry value:GAUGE:0:U\n");
+  script("job extract " A "\n  state processing\n");
+  start("Extract \"" A "\" \"n\"");
+  wait_value("job_status", "n", 1);
+  double value;
+  ck_assert(!fake_collectd_value("job_expiry", "n", &value));
+  ck_assert_ptr_nonnull(fake_collectd_log_find("the type \"job_expiry\""));
+  stop();
+}
+END_TEST
+
+START_TEST(job_metrics_none_leaves_the_aggregates) {
+  script("job extract " A "\n  state failed\n");
+  start("Extract \"" A "\" \"n\"\nJobMetrics none");
+  wait_value("jobs", "failed", 1);
+  double value;
+  ck_assert(!fake_collectd_value("job_status", "n", &value));
+  (void)wait_notification("failed");
+  stop();
+}
+END_TEST
+
+START_TEST(host_names_the_values_and_notifications) {
+  script("job extract " A "\n  state failed\n");
+  start("Extract \"" A "\" \"n\"\nHost \"elsewhere\"");
+  ck_assert_str_eq(wait_notification("failed")->host, "elsewhere");
+  ck_assert_str_eq(fake_collectd_value_at(0)->host, "elsewhere");
+  stop();
+}
+END_TEST
+
+START_TEST(a_registration_is_watched_and_a_warning_forgets_it) {
+  script("job extract " A "\n  state processing\n");
+  start("AcceptRegistrations true");
+  ck_assert_int_eq(
+      fake_collectd_putnotif("severity=okay time=1 plugin=firecrawl "
+                             "plugin_instance=prod type=extract "
+                             "type_instance=" A " message=\"nightly\""),
+      0);
+  wait_value("job_status", "nightly", 1);
+  ck_assert_int_eq(
+      fake_collectd_putnotif("severity=warning time=1 plugin=firecrawl "
+                             "plugin_instance=prod type=extract "
+                             "type_instance=" A " message=\"-\""),
+      0);
+  wait_value("jobs", "processing", 0);
+  stop();
+}
+END_TEST
+
+START_TEST(a_registration_before_init_is_not_lost) {
+  script("job extract " A "\n  state processing\n");
+  ck_assert_int_eq(configure("AcceptRegistrations true"), 0);
+  ck_assert_int_eq(
+      fake_collectd_putnotif("severity=okay time=1 plugin=firecrawl "
+                             "plugin_instance=prod type=extract "
+                             "type_instance=" A " message=\"early\""),
+      0);
+  ck_assert_int_eq(fake_collectd_init(), 0);
+  wait_value("job_status", "early", 1);
+  stop();
+}
+END_TEST
+
+static const struct {
+  const char *fields;
+  const char *says;
+} bad_registrations[] = {
+    {"severity=okay type=extract type_instance=a/b message=\"x\"",
+     "an ID of 1 to 63"},
+    {"severity=okay type=extract type_instance=a message=\"x y\"",
+     "a name of 1 to 63"},
+    {"severity=failure type=extract type_instance=a message=\"x\"",
+     "severity okay"},
+    {"severity=warning type=extract type_instance=a message=\"x\"",
+     "no such registered job"},
+};
+
+START_TEST(a_bad_registration_is_one_error) {
+  char text[512];
+  start("AcceptRegistrations true");
+  fake_collectd_clear();
+  (void)snprintf(text, sizeof(text),
+                 "%s time=1 plugin=firecrawl plugin_instance=prod",
+                 bad_registrations[_i].fields);
+  /* The message must be last for nobody; options come in any order. */
+  ck_assert_int_eq(fake_collectd_putnotif(text), 0);
+  ck_assert_uint_eq(fake_collectd_log_count(LOG_ERR), 1);
+  ck_assert_ptr_nonnull(fake_collectd_log_find(bad_registrations[_i].says));
+  ck_assert_uint_eq(fake_firecrawl_count(server, ""), 0);
+  stop();
+}
+END_TEST
+
+START_TEST(max_jobs_refuses_with_one_error_and_one_notification) {
+  script("job any *\n  state processing\n");
+  start("AcceptRegistrations true\nMaxJobs 1\nExtract \"" A "\"");
+  for (int i = 0; i < 3; i++) {
+    char text[256];
+    (void)snprintf(text, sizeof(text),
+                   "severity=okay time=1 plugin=firecrawl plugin_instance=prod "
+                   "type=extract type_instance=job%d message=\"x\"",
+                   i);
+    ck_assert_int_eq(fake_collectd_putnotif(text), 0);
+  }
+  const notification_t *found = wait_notification("jobs refused");
+  ck_assert_int_eq(found->severity, NOTIF_FAILURE);
+  ck_assert_ptr_nonnull(strstr(found->message, "MaxJobs 1"));
+  ck_assert_uint_eq(fake_collectd_notifications(), 1);
+  stop();
+}
+END_TEST
+
+START_TEST(a_restart_repeats_nothing_and_asks_for_no_final_job) {
+  script("job extract " A "\n  state failed error=\"no\"\n");
+  start("Extract \"" A "\" \"n\"");
+  (void)wait_notification("failed");
+  wait_value("job_status", "n", 3);
+  stop();
+  fake_collectd_reset();
+  module_register();
+  start("Extract \"" A "\" \"n\"");
+  wait_value("job_status", "n", 3);
+  ck_assert_uint_eq(fake_collectd_notifications(), 0);
+  ck_assert_uint_eq(fake_firecrawl_count(server, A), 1);
+  stop();
+}
+END_TEST
+
+START_TEST(nobody_listening_is_no_reason_to_stop) {
+  script("job extract " A "\n  state failed\n");
+  fake_collectd_set_listening(false);
+  start("Extract \"" A "\" \"n\"");
+  (void)wait_notification("failed");
+  for (int i = 0; i < 5; i++)
+    ck_assert_uint_eq(fake_collectd_read(), 0);
+  ck_assert_uint_eq(fake_collectd_notifications(), 1);
+  stop();
+}
+END_TEST
+
+START_TEST(failures_are_logged_once_and_their_end_too) {
+  script("job extract " A "\n  state processing\n");
+  start("Extract \"" A "\"\nInterval 0.1");
+  wait_value("api_up", "", 1);
+  script("answer 503 body=\"<html>\"\n");
+  wait_log("prod: http: HTTP 503");
+  wait_value("api_up", "", 0);
+  script("answer off\n");
+  wait_log("prod: http: no more failures");
+  ck_assert_uint_le(fake_collectd_log_count(LOG_WARNING), 1);
+  stop();
+}
+END_TEST
+
+START_TEST(shutdown_does_not_wait_for_a_server_that_never_answers) {
+  script("job extract " A "\n  state processing never\n");
+  start("Extract \"" A "\"\nTimeout 60000");
+  int64_t end_ms = now_ms() + DEADLINE_MS;
+  while (!fake_firecrawl_count(server, A)) {
+    ck_assert(now_ms() < end_ms);
+    (void)usleep(TURN_US);
+  }
+  int64_t before_ms = now_ms();
+  stop();
+  ck_assert_int_lt(now_ms() - before_ms, 2000);
+}
+END_TEST
+
+START_TEST(without_an_instance_init_fails) {
+  ck_assert_int_eq(fake_collectd_init(), -1);
+  ck_assert_ptr_nonnull(fake_collectd_log_find("no <Instance> is configured"));
+  ck_assert_uint_eq(fake_collectd_reads(), 0);
+  stop();
+}
+END_TEST
+
+#define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
+
+int main(void) {
+  Suite *suite = suite_create("firecrawl");
+  TCase *tests = tcase_create("plugin");
+  tcase_set_timeout(tests, 60);
+  tcase_add_checked_fixture(tests, set_up, tear_down);
+  tcase_add_test(tests, a_completed_job_has_its_values_and_no_notification);
+  tcase_add_test(tests, a_failed_job_is_a_failure_with_its_metadata);
+  tcase_add_loop_test(tests, each_kind_of_job_notifies_of_its_end, 0,
+                      COUNT(ends));
+  tcase_add_test(tests, aggregates_count_each_status);
+  tcase_add_test(tests, api_up_is_0_before_the_first_answer);
+  tcase_add_loop_test(tests, an_outage_is_a_value_an_error_and_a_notification,
+                      0, COUNT(outages));
+  tcase_add_test(tests, a_sunset_date_is_a_value_and_a_warning);
+  tcase_add_test(tests, an_endpoint_that_is_gone_is_told_of_once);
+  tcase_add_test(tests, a_type_of_another_shape_is_named_and_the_rest_goes_on);
+  tcase_add_test(tests, job_metrics_none_leaves_the_aggregates);
+  tcase_add_test(tests, host_names_the_values_and_notifications);
+  tcase_add_test(tests, a_registration_is_watched_and_a_warning_forgets_it);
+  tcase_add_test(tests, a_registration_before_init_is_not_lost);
+  tcase_add_loop_test(tests, a_bad_registration_is_one_error, 0,
+                      COUNT(bad_registrations));
+  tcase_add_test(tests, max_jobs_refuses_with_one_error_and_one_notification);
+  tcase_add_test(tests, a_restart_repeats_nothing_and_asks_for_no_final_job);
+  tcase_add_test(tests, nobody_listening_is_no_reason_to_stop);
+  tcase_add_test(tests, failures_are_logged_once_and_their_end_too);
+  tcase_add_test(tests, shutdown_does_not_wait_for_a_server_that_never_answers);
+  tcase_add_test(tests, without_an_instance_init_fails);
+  suite_add_tcase(suite, tests);
+  return suite_run(suite);
+}
