@@ -186,9 +186,11 @@ static int get_header(const struct option *option, const oconfig_item_t *item,
   const char *value = only_string(item);
   (void)option;
   /* It may hold a secret. */
-  if (!value || fc_settings_add_header(settings, value))
+  enum fc_error error =
+      value ? fc_settings_add_header(settings, value) : FC_ERR_ARGUMENT;
+  if (error == FC_ERR_ARGUMENT)
     return refuse(reason, "expected one string \"Name: value\"");
-  return 0;
+  return error ? refuse(reason, "%s", fc_error_text(error)) : 0;
 }
 
 static bool integer_of(const oconfig_item_t *item, int64_t *value) {
