@@ -4,40 +4,48 @@
 #include <string.h>
 
 /* The members that are let through. */
-static const char *const names[] = {
+static const char *const wanted_names[] = {
     "success", "status",      "expiresAt",           "error",
     "message", "tokensUsed",  "creditsUsed",         "completed",
     "total",   "replacement", "retry_after_seconds",
 };
 
-enum { NAMES = sizeof(names) / sizeof(names[0]) };
+enum {
+  WANTED_COUNT = sizeof(wanted_names) / sizeof(wanted_names[0]),
+  WANTED_LEN_MAX = sizeof("retry_after_seconds") - 1,
+  ESCAPE_LEN = sizeof("\\u0000") - 1,
+  SCALAR_MAX = sizeof("-00.00e+00") - 1, /* as pass_scalar() shortens it */
+  NO_UNIT = 0x10000,                     /* more than any UTF-16 code unit */
+  /* A quote and one escape more than is kept: enough to see where to cut. */
+  CAPTURE_MAX = 1 + FC_ENVELOPE_STRING_MAX + ESCAPE_LEN,
+  /* What a member needs while it comes: comma, name, colon, value, and the
+   * closing quotes of both. */
+  SCRATCH_MAX = 1 + CAPTURE_MAX + 1 + 1 + CAPTURE_MAX + 1,
+  /* What stays of it when it is wanted. */
+  MEMBER_MAX = 1 + 2 + WANTED_LEN_MAX + 1 + 2 + FC_ENVELOPE_STRING_MAX,
+  ENDS_MAX = 3 /* both braces and the NUL */
+};
 
-_Static_assert(NAMES *(FC_ENVELOPE_STRING_MAX + FC_ENVELOPE_KEY_MAX + 16) <=
+_Static_assert(WANTED_COUNT *MEMBER_MAX + SCRATCH_MAX + ENDS_MAX <=
                    FC_ENVELOPE_KEEP_MAX,
-               "all members at their longest fit");
+               "room for all members and one that is not wanted");
+_Static_assert(sizeof(((struct fc_envelope *)0)->token) > SCALAR_MAX &&
+                   SCALAR_MAX >= ESCAPE_LEN,
+               "room for what a piece may cut apart");
 
 enum state {
-  START,         /* "{" */
-  FIRST_KEY,     /* a key or "}" */
-  KEY,           /* a key */
-  COLON,         /* ":" */
-  FIRST_VALUE,   /* a value or "]" */
-  VALUE,         /* a value */
-  AFTER_VALUE,   /* "," or the end of the level */
-  STRING,        /* inside one */
-  STRING_UTF8,   /* inside a character of several bytes */
-  STRING_ESCAPE, /* behind a backslash */
-  STRING_HEX,    /* inside \uXXXX */
-  MINUS,         /* the first digit */
-  ZERO,          /* behind a leading 0 */
-  INTEGER,       /* behind a digit 1 to 9 */
-  POINT,         /* the first digit of a fraction */
-  FRACTION,      /* behind a digit of a fraction */
-  EXPONENT,      /* a sign or the first digit of an exponent */
-  EXPONENT_SIGN, /* the first digit behind the sign */
-  EXPONENT_DIGIT,
-  LITERAL, /* inside true, false, null */
-  END      /* nothing but white space */
+  /* Between tokens: what may come next besides white space. */
+  START,   /* the top-level object */
+  NOTHING, /* behind it */
+  MEMBER,  /* a name or the end of the object */
+  NAME,
+  COLON,
+  ITEM, /* a value or the end of the array */
+  VALUE,
+  NEXT, /* a comma or the end of the container */
+  /* Inside a token. */
+  STRING,
+  SCALAR /* a number, true, false or null */
 };
 
 void fc_envelope_init(struct fc_envelope *envelope) {
@@ -45,471 +53,575 @@ void fc_envelope_init(struct fc_envelope *envelope) {
 }
 
 void fc_envelope_reset(struct fc_envelope *envelope) {
-  char *kept = envelope->kept;
-  size_t capacity = envelope->kept_capacity;
+  char *json = envelope->json;
+  size_t capacity = envelope->capacity;
   fc_envelope_init(envelope);
-  envelope->kept = kept;
-  envelope->kept_capacity = capacity;
+  envelope->json = json;
+  envelope->capacity = capacity;
 }
 
 void fc_envelope_release(struct fc_envelope *envelope) {
-  free(envelope->kept);
+  free(envelope->json);
   fc_envelope_init(envelope);
 }
 
-static enum fc_error fail(struct fc_envelope *envelope, enum fc_error error) {
-  envelope->error = error;
-  return error;
+static void fail(struct fc_envelope *envelope) {
+  envelope->error = FC_ERR_BODY;
 }
 
-static enum fc_error keep(struct fc_envelope *envelope, const char *data,
-                          size_t len) {
-  size_t wanted = envelope->kept_len + len + 1;
-  if (wanted > envelope->kept_capacity) {
-    size_t capacity = envelope->kept_capacity ? envelope->kept_capacity : 256;
-    while (capacity < wanted)
-      capacity *= 2;
-    char *kept = realloc(envelope->kept, capacity);
-    if (!kept)
-      return fail(envelope, FC_ERR_MEMORY);
-    envelope->kept = kept;
-    envelope->kept_capacity = capacity;
+/* Room for one more member whatever it is, so that keep() cannot fail. */
+static bool reserve(struct fc_envelope *envelope) {
+  size_t needed = envelope->len + SCRATCH_MAX + ENDS_MAX;
+  if (needed <= envelope->capacity)
+    return true;
+  char *json = realloc(envelope->json, needed);
+  if (!json) {
+    envelope->error = FC_ERR_MEMORY;
+    return false;
   }
-  memcpy(envelope->kept + envelope->kept_len, data, len);
-  envelope->kept_len += len;
-  return FC_OK;
+  envelope->json = json;
+  envelope->capacity = needed;
+  return true;
 }
 
-static bool in_array(const struct fc_envelope *envelope) {
-  unsigned level = envelope->depth - 1;
-  return envelope->arrays[level / 64] >> (level % 64) & 1;
-}
-
-/* The value being kept is too long or too deep: it becomes null, and is no
- * longer kept. */
-static enum fc_error keep_null(struct fc_envelope *envelope) {
-  envelope->kept_len = envelope->value_at;
-  envelope->keeping = false;
-  return keep(envelope, "null", 4);
-}
-
-/* The string being kept is too long: it ends here, and is no longer kept. */
-static enum fc_error keep_cut(struct fc_envelope *envelope) {
-  envelope->kept_len = envelope->cut_at;
-  envelope->keeping = false;
-  return keep(envelope, "\"", 1);
-}
-
-/* Bytes of the value under way. */
-static enum fc_error value_bytes(struct fc_envelope *envelope, const char *data,
-                                 size_t len) {
+static void keep(struct fc_envelope *envelope, const void *bytes, size_t len) {
   if (!envelope->keeping)
-    return FC_OK;
-  size_t room =
-      envelope->value_at + FC_ENVELOPE_STRING_MAX - envelope->kept_len;
-  if (len <= room)
-    return keep(envelope, data, len);
-  return envelope->kept_string ? keep_cut(envelope) : keep_null(envelope);
+    return;
+  size_t room = envelope->start + CAPTURE_MAX - envelope->len;
+  if (len > room) {
+    len = room;
+    envelope->spoiled = true;
+  }
+  memcpy(envelope->json + envelope->len, bytes, len);
+  envelope->len += len;
 }
 
-/* A whole character of the string under way has passed. */
-static void may_cut(struct fc_envelope *envelope) {
-  if (envelope->keeping)
-    envelope->cut_at = envelope->kept_len;
+static void keep_byte(struct fc_envelope *envelope, uint8_t c) {
+  keep(envelope, &c, 1);
 }
 
-static void key_byte(struct fc_envelope *envelope, unsigned byte) {
-  if (envelope->key_len < FC_ENVELOPE_KEY_MAX)
-    envelope->key[envelope->key_len++] = (char)byte;
+static bool is_blank(uint8_t c) {
+  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+static const uint8_t *pass_blanks(const uint8_t *p, const uint8_t *end) {
+  while (p < end && is_blank(*p))
+    p++;
+  return p;
+}
+
+static bool is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
+
+/* The UTF-16 code unit of the escape at p; NO_UNIT where it is none. */
+static unsigned code_unit(const uint8_t *p) {
+  unsigned unit = 0;
+  if (p[0] != '\\' || p[1] != 'u')
+    return NO_UNIT;
+  for (size_t i = 2; i < ESCAPE_LEN; i++) {
+    unsigned letter = p[i] | 0x20U;
+    if (!is_digit(p[i]) && (letter < 'a' || letter > 'f'))
+      return NO_UNIT;
+    unit = unit << 4 | (is_digit(p[i]) ? p[i] & 0xfU : letter - 'a' + 10);
+  }
+  return unit;
+}
+
+static const bool short_escapes[UINT8_MAX + 1] = {
+    ['"'] = true, ['\\'] = true, ['/'] = true, ['b'] = true,
+    ['f'] = true, ['n'] = true,  ['r'] = true, ['t'] = true,
+};
+
+/* The pass_... functions return what follows of p, the ..._end functions too or
+ * NULL. Neither passes what is wrong or cut apart by the end. */
+static const uint8_t *pass_escape(const uint8_t *p, const uint8_t *end) {
+  if (end - p >= 2 && short_escapes[p[1]])
+    return p + 2;
+  return end - p >= ESCAPE_LEN && code_unit(p) != NO_UNIT ? p + ESCAPE_LEN : p;
+}
+
+static bool is_tail(uint8_t c) { return (c & 0xc0) == 0x80; }
+
+/* What the first two bytes of a longer character hold. */
+static unsigned utf8_high(const uint8_t *p) {
+  return (p[0] & 0xfU) << 6 | (p[1] & 0x3fU);
+}
+
+static bool is_utf8_2(const uint8_t *p) {
+  return p[0] >= 0xc2 && p[0] <= 0xdf && is_tail(p[1]);
+}
+
+/* From U+0800 on, but no surrogate. */
+static bool is_utf8_3(const uint8_t *p) {
+  return (p[0] & 0xf0) == 0xe0 && is_tail(p[1]) && is_tail(p[2]) &&
+         utf8_high(p) >= 0x800 >> 6 && (utf8_high(p) & ~0x1fU) != 0xd800 >> 6;
+}
+
+/* U+10000 to U+10FFFF. */
+static bool is_utf8_4(const uint8_t *p) {
+  return (p[0] & 0xf0) == 0xf0 && is_tail(p[1]) && is_tail(p[2]) &&
+         is_tail(p[3]) && utf8_high(p) >= 0x10000 >> 12 &&
+         utf8_high(p) <= 0x10ffff >> 12;
+}
+
+/* One or more characters that are not ASCII. */
+static const uint8_t *pass_utf8(const uint8_t *p, const uint8_t *end) {
+  for (;;) {
+    if (end - p >= 3 && is_utf8_3(p))
+      p += 3;
+    else if (end - p >= 2 && is_utf8_2(p))
+      p += 2;
+    else if (end - p >= 4 && is_utf8_4(p))
+      p += 4;
+    else
+      return p;
+  }
+}
+
+static const uint8_t *pass_special(const uint8_t *p, const uint8_t *end) {
+  return *p == '\\' ? pass_escape(p, end) : pass_utf8(p, end);
+}
+
+/* Eight bytes at once, the first one lowest; behind the end come quotes. */
+enum { WORD = sizeof(uint64_t) };
+#define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
+
+static uint64_t load_word(const uint8_t *p, const uint8_t *end) {
+  uint64_t word = EACH_BYTE('"');
+  if (end - p >= WORD)
+    memcpy(&word, p, WORD);
   else
-    envelope->key_len = FC_ENVELOPE_KEY_MAX + 1;
+    memcpy(&word, p, (size_t)(end - p));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  word = __builtin_bswap64(word);
+#endif
+  return word;
 }
 
-static int find_name(const struct fc_envelope *envelope) {
-  for (int i = 0; i < NAMES; i++)
-    if (strlen(names[i]) == envelope->key_len &&
-        memcmp(names[i], envelope->key, envelope->key_len) == 0)
-      return i;
-  return -1;
+static size_t first_top_bit(uint64_t word) {
+  return (size_t)__builtin_ctzll(word) / 8;
 }
 
-/* A top-level key is complete: is its value wanted? */
-static enum fc_error end_key(struct fc_envelope *envelope) {
-  int name = find_name(envelope);
-  envelope->in_key = false;
-  envelope->keeping = false;
-  if (name < 0)
-    return FC_OK;
-  if (envelope->key_escaped || envelope->seen & 1U << name)
-    return fail(envelope, FC_ERR_BODY);
-  envelope->seen |= (uint16_t)(1U << name);
-  enum fc_error error = keep(envelope, envelope->kept_len > 1 ? ",\"" : "\"",
-                             envelope->kept_len > 1 ? 2 : 1);
-  if (!error)
-    error = keep(envelope, envelope->key, envelope->key_len);
-  if (!error)
-    error = keep(envelope, "\":", 2);
-  envelope->value_at = envelope->kept_len;
-  envelope->keeping = true;
-  envelope->kept_string = false;
-  return error;
+/* Sets the top bit of the first byte that is no digit, and no bit below it. */
+static uint64_t find_no_digit(uint64_t word) {
+  word ^= EACH_BYTE('0');
+  word |= (word & EACH_BYTE(0x7f)) + EACH_BYTE(0x80 - 10);
+  return word & EACH_BYTE(0x80);
 }
 
-static enum fc_error open_level(struct fc_envelope *envelope, char c) {
+/* The same of a byte that is a control character, '"', '\\' or not ASCII: from
+ * such a one on, the subtractions may borrow. */
+static uint64_t find_special(uint64_t word) {
+  uint64_t control = word - EACH_BYTE(0x20);
+  uint64_t quote = (word ^ EACH_BYTE('"')) - EACH_BYTE(1);
+  uint64_t backslash = (word ^ EACH_BYTE('\\')) - EACH_BYTE(1);
+  return (word | control | quote | backslash) & EACH_BYTE(0x80);
+}
+
+static const uint8_t *pass_plain(const uint8_t *p, const uint8_t *end) {
+  for (; p < end; p += WORD) {
+    uint64_t found = find_special(load_word(p, end));
+    if (found)
+      return p + first_top_bit(found);
+  }
+  return p;
+}
+
+/* Characters of a string, up to its closing quote at most. */
+static const uint8_t *pass_characters(const uint8_t *p, const uint8_t *end) {
+  const uint8_t *from;
+  do {
+    from = p = pass_plain(p, end);
+    if (p < end && *p != '"')
+      p = pass_special(p, end);
+  } while (p > from);
+  return p;
+}
+
+static const uint8_t *string_end(const uint8_t *p, const uint8_t *end) {
+  p = pass_characters(p + 1, end);
+  return p < end && *p == '"' ? p + 1 : NULL;
+}
+
+static const uint8_t *digits_end(const uint8_t *p, const uint8_t *end) {
+  for (const uint8_t *from = p; p < end; p += WORD) {
+    uint64_t found = find_no_digit(load_word(p, end));
+    if (found) {
+      p += first_top_bit(found);
+      return p > from ? p : NULL;
+    }
+  }
+  return NULL;
+}
+
+static const uint8_t *number_end(const uint8_t *p, const uint8_t *end) {
+  p += *p == '-';
+  p = p < end && *p == '0' ? p + 1 : digits_end(p, end);
+  if (p && p < end && *p == '.')
+    p = digits_end(p + 1, end);
+  if (p && p < end && (*p | 0x20) == 'e') {
+    p++;
+    p += p < end && (*p == '+' || *p == '-');
+    p = digits_end(p, end);
+  }
+  return p && p < end ? p : NULL;
+}
+
+static const uint8_t *literal_end(const uint8_t *p, const uint8_t *end,
+                                  const char *literal, size_t len) {
+  bool whole = (size_t)(end - p) >= len && memcmp(p, literal, len) == 0;
+  return whole ? p + len : NULL;
+}
+
+static const uint8_t *scalar_end(const uint8_t *p, const uint8_t *end) {
+  switch (*p) {
+  case 't':
+    return literal_end(p, end, "true", 4);
+  case 'f':
+    return literal_end(p, end, "false", 5);
+  case 'n':
+    return literal_end(p, end, "null", 4);
+  default:
+    return number_end(p, end);
+  }
+}
+
+static bool in_object(const struct fc_envelope *envelope) {
+  unsigned level = envelope->depth - 1;
+  return envelope->objects[level / 64] >> (level % 64) & 1;
+}
+
+/* False when it would be one level too many. */
+static bool push(struct fc_envelope *envelope, bool object) {
   unsigned level = envelope->depth;
   if (level == FC_ENVELOPE_DEPTH_MAX)
-    return fail(envelope, FC_ERR_BODY);
+    return false;
   uint64_t bit = UINT64_C(1) << (level % 64);
-  if (c == '[')
-    envelope->arrays[level / 64] |= bit;
-  else
-    envelope->arrays[level / 64] &= ~bit;
+  uint64_t *word = &envelope->objects[level / 64];
+  *word = object ? *word | bit : *word & ~bit;
   envelope->depth++;
-  envelope->state = c == '[' ? FIRST_VALUE : FIRST_KEY;
-  if (level == 0)
-    return keep(envelope, "{", 1);
-  if (envelope->keeping && level >= FC_ENVELOPE_KEEP_DEPTH_MAX)
-    return keep_null(envelope);
-  return value_bytes(envelope, &c, 1);
+  return true;
 }
 
-static void end_value(struct fc_envelope *envelope) {
-  envelope->state = AFTER_VALUE;
-  if (envelope->depth == 1)
-    envelope->keeping = false;
+/* Where a first element may stand, so may the end of the container. */
+static bool is_empty_end(unsigned state, uint8_t c) {
+  return (state == MEMBER && c == '}') || (state == ITEM && c == ']');
 }
 
-static enum fc_error close_level(struct fc_envelope *envelope, char c) {
-  if (in_array(envelope) != (c == ']'))
-    return fail(envelope, FC_ERR_BODY);
-  enum fc_error error = FC_OK;
-  if (envelope->depth > 1)
-    error = value_bytes(envelope, &c, 1);
-  envelope->depth--;
-  if (envelope->depth == 0)
-    envelope->state = END;
-  else
-    end_value(envelope);
-  return error;
-}
-
-static enum fc_error start_string(struct fc_envelope *envelope, bool is_key) {
-  envelope->state = STRING;
-  envelope->is_key = is_key;
-  envelope->in_key = is_key && envelope->depth == 1;
-  if (envelope->in_key) {
-    envelope->key_len = 0;
-    envelope->key_escaped = false;
-    return FC_OK;
-  }
-  if (envelope->keeping && envelope->depth == 1)
-    envelope->kept_string = true;
-  enum fc_error error = value_bytes(envelope, "\"", 1);
-  may_cut(envelope);
-  return error;
-}
-
-static const struct {
-  char first;
-  uint8_t state;
-  const char *rest;
-} scalars[] = {
-    {'-', MINUS, NULL},     {'0', ZERO, NULL},     {'t', LITERAL, "rue"},
-    {'f', LITERAL, "alse"}, {'n', LITERAL, "ull"}, {'1', INTEGER, NULL},
-    {'2', INTEGER, NULL},   {'3', INTEGER, NULL},  {'4', INTEGER, NULL},
-    {'5', INTEGER, NULL},   {'6', INTEGER, NULL},  {'7', INTEGER, NULL},
-    {'8', INTEGER, NULL},   {'9', INTEGER, NULL},
-};
-
-static enum fc_error start_value(struct fc_envelope *envelope, char c) {
-  if (c == '"')
-    return start_string(envelope, /* is_key = */ false);
-  if (c == '{' || c == '[')
-    return open_level(envelope, c);
-  for (size_t i = 0; i < sizeof(scalars) / sizeof(scalars[0]); i++)
-    if (scalars[i].first == c) {
-      envelope->state = scalars[i].state;
-      envelope->literal = scalars[i].rest;
-      return value_bytes(envelope, &c, 1);
+/* The grammar of step() by whole tokens, for what is nested and not kept. Stops
+ * where it does not see that all is well: step() judges. */
+static const uint8_t *pass_nested(struct fc_envelope *envelope,
+                                  const uint8_t *p, const uint8_t *end) {
+  unsigned state = envelope->state, next = state;
+  while (p < end) {
+    uint8_t c = *p;
+    const uint8_t *behind = NULL;
+    switch (state) {
+    case MEMBER:
+    case NAME:
+      behind = c == '"' ? string_end(p, end) : NULL;
+      next = COLON;
+      break;
+    case COLON:
+      behind = c == ':' ? p + 1 : NULL;
+      next = VALUE;
+      break;
+    case ITEM:
+    case VALUE:
+      next = NEXT;
+      if (c == '"') {
+        behind = string_end(p, end);
+      } else if (c == '{' || c == '[') {
+        behind = push(envelope, c == '{') ? p + 1 : NULL;
+        next = c == '{' ? MEMBER : ITEM;
+      } else {
+        behind = scalar_end(p, end);
+      }
+      break;
+    case NEXT:
+      if (c == ',') {
+        behind = p + 1;
+        next = in_object(envelope) ? NAME : VALUE;
+      } else if (c == (in_object(envelope) ? '}' : ']') &&
+                 envelope->depth > 2) {
+        behind = p + 1;
+        next = NEXT;
+        envelope->depth--;
+      }
+      break;
     }
-  return fail(envelope, FC_ERR_BODY);
-}
-
-static enum fc_error after_value(struct fc_envelope *envelope, char c) {
-  if (c == '}' || c == ']')
-    return close_level(envelope, c);
-  if (c != ',')
-    return fail(envelope, FC_ERR_BODY);
-  envelope->state = in_array(envelope) ? VALUE : KEY;
-  return envelope->depth > 1 ? value_bytes(envelope, &c, 1) : FC_OK;
-}
-
-/* Outside of strings and scalars. */
-static enum fc_error structure(struct fc_envelope *envelope, char c) {
-  if (c == ' ' || c == '\t' || c == '\n' || c == '\r')
-    return FC_OK;
-  switch (envelope->state) {
-  case START:
-    return c == '{' ? open_level(envelope, c) : fail(envelope, FC_ERR_BODY);
-  case FIRST_KEY:
-    if (c == '}')
-      return close_level(envelope, c);
-    /* fallthrough */
-  case KEY:
-    return c == '"' ? start_string(envelope, /* is_key = */ true)
-                    : fail(envelope, FC_ERR_BODY);
-  case COLON:
-    envelope->state = VALUE;
-    if (c != ':')
-      return fail(envelope, FC_ERR_BODY);
-    return envelope->depth > 1 ? value_bytes(envelope, &c, 1) : FC_OK;
-  case FIRST_VALUE:
-    if (c == ']')
-      return close_level(envelope, c);
-    /* fallthrough */
-  case VALUE:
-    return start_value(envelope, c);
-  case AFTER_VALUE:
-    return after_value(envelope, c);
-  default:
-    return fail(envelope, FC_ERR_BODY);
-  }
-}
-
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-/* The state behind a byte of a number; -1 when the number ends before it, -2
- * when it cannot. */
-static int number_step(int state, char c) {
-  bool digit = is_digit(c);
-  switch (state) {
-  case MINUS:
-    return c == '0' ? ZERO : digit ? INTEGER : -2;
-  case INTEGER:
-    if (digit)
-      return INTEGER;
-    /* fallthrough */
-  case ZERO:
-    return c == '.' ? POINT : c == 'e' || c == 'E' ? EXPONENT : -1;
-  case POINT:
-    return digit ? FRACTION : -2;
-  case FRACTION:
-    return digit ? FRACTION : c == 'e' || c == 'E' ? EXPONENT : -1;
-  case EXPONENT:
-    return digit ? EXPONENT_DIGIT : c == '+' || c == '-' ? EXPONENT_SIGN : -2;
-  case EXPONENT_SIGN:
-    return digit ? EXPONENT_DIGIT : -2;
-  default:
-    return digit ? EXPONENT_DIGIT : -1;
-  }
-}
-
-static enum fc_error number(struct fc_envelope *envelope, char c) {
-  int next = number_step(envelope->state, c);
-  if (next == -2)
-    return fail(envelope, FC_ERR_BODY);
-  if (next == -1) {
-    end_value(envelope);
-    return structure(envelope, c);
-  }
-  envelope->state = (uint8_t)next;
-  return value_bytes(envelope, &c, 1);
-}
-
-static enum fc_error literal(struct fc_envelope *envelope, char c) {
-  if (c != *envelope->literal)
-    return fail(envelope, FC_ERR_BODY);
-  enum fc_error error = value_bytes(envelope, &c, 1);
-  if (*++envelope->literal == '\0')
-    end_value(envelope);
-  return error;
-}
-
-static enum fc_error end_string(struct fc_envelope *envelope) {
-  if (envelope->in_key) {
-    envelope->state = COLON;
-    return end_key(envelope);
-  }
-  enum fc_error error = value_bytes(envelope, "\"", 1);
-  if (envelope->is_key)
-    envelope->state = COLON;
-  else
-    end_value(envelope);
-  return error;
-}
-
-/* RFC 3629 section 4: how a character of several bytes may go on. */
-static const struct {
-  uint8_t first, last, left, min, max;
-} leads[] = {
-    {0xc2, 0xdf, 1, 0x80, 0xbf}, {0xe0, 0xe0, 2, 0xa0, 0xbf},
-    {0xe1, 0xec, 2, 0x80, 0xbf}, {0xed, 0xed, 2, 0x80, 0x9f},
-    {0xee, 0xef, 2, 0x80, 0xbf}, {0xf0, 0xf0, 3, 0x90, 0xbf},
-    {0xf1, 0xf3, 3, 0x80, 0xbf}, {0xf4, 0xf4, 3, 0x80, 0x8f},
-};
-
-static enum fc_error utf8_lead(struct fc_envelope *envelope, char c) {
-  uint8_t byte = (uint8_t)c;
-  for (size_t i = 0; i < sizeof(leads) / sizeof(leads[0]); i++)
-    if (byte >= leads[i].first && byte <= leads[i].last) {
-      envelope->state = STRING_UTF8;
-      envelope->utf8_left = (int8_t)leads[i].left;
-      envelope->utf8_min = leads[i].min;
-      envelope->utf8_max = leads[i].max;
-      if (envelope->in_key)
-        key_byte(envelope, byte);
-      return envelope->in_key ? FC_OK : value_bytes(envelope, &c, 1);
+    if (behind) {
+      p = behind;
+      state = next;
+    } else if (is_blank(c)) {
+      p = pass_blanks(p, end);
+    } else if (is_empty_end(state, c)) {
+      state = NEXT;
+    } else {
+      break;
     }
-  return fail(envelope, FC_ERR_BODY);
-}
-
-static enum fc_error utf8_next(struct fc_envelope *envelope, char c) {
-  uint8_t byte = (uint8_t)c;
-  if (byte < envelope->utf8_min || byte > envelope->utf8_max)
-    return fail(envelope, FC_ERR_BODY);
-  envelope->utf8_min = 0x80;
-  envelope->utf8_max = 0xbf;
-  if (envelope->in_key)
-    key_byte(envelope, byte);
-  enum fc_error error = envelope->in_key ? FC_OK : value_bytes(envelope, &c, 1);
-  if (--envelope->utf8_left == 0) {
-    envelope->state = STRING;
-    may_cut(envelope);
   }
-  return error;
+  envelope->state = state;
+  return p;
 }
 
-static enum fc_error escape(struct fc_envelope *envelope, char c) {
-  static const char from[] = "\"\\/bfnrtu", to[] = "\"\\/\b\f\n\r\t";
-  const char *found = c ? strchr(from, c) : NULL;
-  if (!found)
-    return fail(envelope, FC_ERR_BODY);
-  envelope->state = c == 'u' ? STRING_HEX : STRING;
-  envelope->hex = 0;
-  envelope->hex_left = 4;
-  if (envelope->in_key) {
-    envelope->key_escaped = true;
-    if (c != 'u')
-      key_byte(envelope, (uint8_t)to[found - from]);
-    return FC_OK;
+/* Is text[len], a part of a string as it stands in the body, another spelling
+ * of an ASCII name or the name itself? */
+static bool spells(const uint8_t *text, size_t len, const char *name) {
+  const uint8_t *end = text + len;
+  for (; *name && text < end; name++) {
+    bool escaped = *text == '\\';
+    if ((escaped ? code_unit(text) : *text) != (uint8_t)*name)
+      return false;
+    text += escaped ? ESCAPE_LEN : 1;
   }
-  enum fc_error error = value_bytes(envelope, &c, 1);
-  if (c != 'u')
-    may_cut(envelope);
-  return error;
+  return !*name && text == end;
 }
 
-static int hex_value(char c) {
-  if (is_digit(c))
-    return c - '0';
-  c |= 0x20;
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static enum fc_error hex(struct fc_envelope *envelope, char c) {
-  int value = hex_value(c);
-  if (value < 0)
-    return fail(envelope, FC_ERR_BODY);
-  envelope->hex = (uint16_t)(envelope->hex << 4 | value);
-  bool last = --envelope->hex_left == 0;
-  if (last)
-    envelope->state = STRING;
-  if (envelope->in_key) {
-    /* No whitelisted name has a character beyond ASCII. */
-    if (last)
-      key_byte(envelope, envelope->hex < 0x80 ? envelope->hex : 0xff);
-    return FC_OK;
-  }
-  enum fc_error error = value_bytes(envelope, &c, 1);
-  /* Between the halves of a surrogate pair is no place to cut. */
-  if (last && (envelope->hex < 0xd800 || envelope->hex > 0xdbff))
-    may_cut(envelope);
-  return error;
-}
-
-/* How many bytes of data[len] are plain text inside a string. */
-static size_t plain(const char *data, size_t len) {
-  size_t i = 0;
-  while (i < len && (unsigned char)data[i] >= 0x20 &&
-         (unsigned char)data[i] < 0x80 && data[i] != '"' && data[i] != '\\')
+/* WANTED_COUNT for none. */
+static unsigned find_wanted(const uint8_t *text, size_t len) {
+  unsigned i = 0;
+  while (i < WANTED_COUNT && !spells(text, len, wanted_names[i]))
     i++;
   return i;
 }
 
-/* Plain text goes byte by byte only where it is kept. */
-static enum fc_error plain_bytes(struct fc_envelope *envelope, const char *data,
-                                 size_t len) {
-  if (envelope->in_key) {
-    for (size_t i = 0; i < len; i++)
-      key_byte(envelope, (uint8_t)data[i]);
-    return FC_OK;
-  }
-  enum fc_error error = FC_OK;
-  for (size_t i = 0; i < len && envelope->keeping && !error; i++) {
-    error = value_bytes(envelope, &data[i], 1);
-    may_cut(envelope);
-  }
-  return error;
+static void begin_member(struct fc_envelope *envelope) {
+  if (!reserve(envelope))
+    return;
+  envelope->member = envelope->len;
+  if (envelope->len > 1)
+    envelope->json[envelope->len++] = ',';
+  envelope->start = envelope->len;
+  envelope->keeping = true;
+  envelope->spoiled = false;
 }
 
-/* A byte inside a string that is not plain. */
-static enum fc_error special(struct fc_envelope *envelope, char c) {
-  if (c == '"')
-    return end_string(envelope);
-  if (c == '\\') {
-    envelope->state = STRING_ESCAPE;
-    return envelope->in_key ? FC_OK : value_bytes(envelope, &c, 1);
+/* Is the member wanted whose name has come, but for the closing quote? */
+static void end_member_name(struct fc_envelope *envelope) {
+  const uint8_t *name = (uint8_t *)envelope->json + envelope->start + 1;
+  size_t len = envelope->len - envelope->start - 1;
+  unsigned wanted = find_wanted(name, len);
+  if (wanted == WANTED_COUNT) {
+    envelope->len = envelope->member;
+    envelope->keeping = false;
+    return;
   }
-  return (uint8_t)c < 0x20 ? fail(envelope, FC_ERR_BODY)
-                           : utf8_lead(envelope, c);
+  if (memchr(name, '\\', len) || envelope->seen & 1U << wanted)
+    fail(envelope);
+  envelope->seen |= 1U << wanted;
+  keep_byte(envelope, '"');
 }
 
-static enum fc_error step(struct fc_envelope *envelope, char c) {
-  switch (envelope->state) {
-  case STRING:
-    return special(envelope, c);
-  case STRING_UTF8:
-    return utf8_next(envelope, c);
-  case STRING_ESCAPE:
-    return escape(envelope, c);
-  case STRING_HEX:
-    return hex(envelope, c);
-  case LITERAL:
-    return literal(envelope, c);
-  default:
-    return envelope->state >= MINUS && envelope->state <= EXPONENT_DIGIT
-               ? number(envelope, c)
-               : structure(envelope, c);
+/* How much to keep of a string of more than FC_ENVELOPE_STRING_MAX bytes. */
+static size_t cut_len(const uint8_t *string) {
+  size_t before = 0, at = 0, next = 0;
+  while (next <= FC_ENVELOPE_STRING_MAX) {
+    before = at;
+    at = next;
+    next += string[at] != '\\' ? 1 : string[at + 1] != 'u' ? 2 : ESCAPE_LEN;
   }
+  while (is_tail(string[at]))
+    at--;
+  bool pair = (code_unit(string + before) & ~0x3ffU) == 0xd800 &&
+              (code_unit(string + at) & ~0x3ffU) == 0xdc00;
+  return pair ? before : at;
+}
+
+/* The value of a wanted member has come, but for a string's closing quote. */
+static void end_member(struct fc_envelope *envelope) {
+  char *value = envelope->json + envelope->start;
+  size_t len = envelope->len - envelope->start;
+  envelope->keeping = false;
+  if (*value == '"') {
+    if (len > 1 + FC_ENVELOPE_STRING_MAX)
+      len = 1 + cut_len((uint8_t *)value + 1);
+    value[len++] = '"';
+  } else if (envelope->spoiled || len > FC_ENVELOPE_STRING_MAX) {
+    len = sizeof("null") - 1;
+    memcpy(value, "null", len);
+  }
+  envelope->len = envelope->start + len;
+}
+
+static void end_value(struct fc_envelope *envelope) {
+  envelope->state = NEXT;
+  if (envelope->keeping && envelope->depth == 1)
+    end_member(envelope);
+}
+
+static void begin_string(struct fc_envelope *envelope, bool in_name) {
+  if (in_name && envelope->depth == 1)
+    begin_member(envelope);
+  envelope->in_name = in_name;
+  envelope->state = STRING;
+  if (!envelope->error)
+    keep_byte(envelope, '"');
+}
+
+static void end_string(struct fc_envelope *envelope) {
+  if (envelope->depth > 1)
+    keep_byte(envelope, '"');
+  else if (envelope->in_name)
+    end_member_name(envelope);
+  if (envelope->in_name)
+    envelope->state = COLON;
+  else
+    end_value(envelope);
+}
+
+static const uint8_t *pass_string(struct fc_envelope *envelope,
+                                  const uint8_t *p, const uint8_t *end) {
+  if (envelope->token_len == 0) {
+    const uint8_t *from = p;
+    p = pass_characters(p, end);
+    keep(envelope, from, (size_t)(p - from));
+    if (p == end)
+      return p;
+    if (*p == '"') {
+      end_string(envelope);
+      return p + 1;
+    }
+  }
+  uint8_t *token = envelope->token;
+  token[envelope->token_len++] = *p;
+  if (pass_special(token, token + envelope->token_len) > token) {
+    keep(envelope, token, envelope->token_len);
+    envelope->token_len = 0;
+  } else if (envelope->token_len == ESCAPE_LEN) {
+    fail(envelope);
+  }
+  return p + 1;
+}
+
+static bool is_delimiter(uint8_t c) {
+  return is_blank(c) || c == ',' || c == ']' || c == '}';
+}
+
+/* A number stays right or wrong when of digits in a row only two are left; so
+ * what is to be judged once it has ended is short. */
+static void scalar_byte(struct fc_envelope *envelope, uint8_t c) {
+  unsigned len = envelope->token_len;
+  uint8_t *behind = envelope->token + len;
+  keep_byte(envelope, c);
+  if (len >= 2 && is_digit(c) && is_digit(behind[-1]) && is_digit(behind[-2]))
+    return;
+  if (len == SCALAR_MAX)
+    fail(envelope);
+  *behind = c;
+  envelope->token_len++;
+}
+
+static void end_scalar(struct fc_envelope *envelope, uint8_t delimiter) {
+  uint8_t *behind = envelope->token + envelope->token_len;
+  *behind = delimiter;
+  if (scalar_end(envelope->token, behind + 1) != behind)
+    fail(envelope);
+  envelope->token_len = 0;
+  end_value(envelope);
+}
+
+static const uint8_t *pass_scalar(struct fc_envelope *envelope,
+                                  const uint8_t *p, const uint8_t *end) {
+  while (p < end && !is_delimiter(*p) && !envelope->error)
+    scalar_byte(envelope, *p++);
+  if (p < end)
+    end_scalar(envelope, *p);
+  return p;
+}
+
+static void begin_container(struct fc_envelope *envelope, uint8_t c) {
+  if (!push(envelope, c == '{'))
+    fail(envelope);
+  if (envelope->depth > 1 + FC_ENVELOPE_KEEP_DEPTH_MAX)
+    envelope->spoiled = true;
+  envelope->state = c == '{' ? MEMBER : ITEM;
+  keep_byte(envelope, c);
+}
+
+static void end_container(struct fc_envelope *envelope, uint8_t c) {
+  if (c != (in_object(envelope) ? '}' : ']'))
+    fail(envelope);
+  keep_byte(envelope, c);
+  envelope->depth--;
+  if (envelope->depth > 0) {
+    end_value(envelope);
+    return;
+  }
+  envelope->json[envelope->len++] = '}';
+  envelope->state = NOTHING;
+}
+
+static void begin_body(struct fc_envelope *envelope) {
+  if (!reserve(envelope))
+    return;
+  begin_container(envelope, '{');
+  envelope->json[envelope->len++] = '{';
+}
+
+static void begin_value(struct fc_envelope *envelope, uint8_t c) {
+  if (envelope->depth == 1) {
+    envelope->start = envelope->len;
+    envelope->spoiled = false;
+  }
+  if (c == '"') {
+    begin_string(envelope, /* in_name = */ false);
+  } else if (c == '{' || c == '[') {
+    begin_container(envelope, c);
+  } else {
+    envelope->state = SCALAR;
+    scalar_byte(envelope, c);
+  }
+}
+
+/* Takes a byte between tokens that is not blank. */
+static void step(struct fc_envelope *envelope, uint8_t c) {
+  unsigned state = envelope->state;
+  if ((state == NEXT && c == ',') || (state == COLON && c == ':')) {
+    keep_byte(envelope, c);
+    envelope->state = c == ',' && in_object(envelope) ? NAME : VALUE;
+  } else if (state == NEXT || is_empty_end(state, c)) {
+    end_container(envelope, c);
+  } else if (state == ITEM || state == VALUE) {
+    begin_value(envelope, c);
+  } else if ((state == MEMBER || state == NAME) && c == '"') {
+    begin_string(envelope, /* in_name = */ true);
+  } else if (state == START && c == '{') {
+    begin_body(envelope);
+  } else {
+    fail(envelope);
+  }
+}
+
+static const uint8_t *pass(struct fc_envelope *envelope, const uint8_t *p,
+                           const uint8_t *end) {
+  bool dropped = !envelope->keeping || envelope->spoiled;
+  if (envelope->state == STRING)
+    return pass_string(envelope, p, end);
+  if (envelope->state == SCALAR)
+    return pass_scalar(envelope, p, end);
+  p = envelope->depth > 1 && dropped ? pass_nested(envelope, p, end)
+                                     : pass_blanks(p, end);
+  if (p < end)
+    step(envelope, *p++);
+  return p;
 }
 
 enum fc_error fc_envelope_write(struct fc_envelope *envelope, const char *data,
                                 size_t len) {
-  size_t i = 0;
-  while (i < len && !envelope->error) {
-    if (envelope->state == STRING) {
-      size_t run = plain(data + i, len - i);
-      if (plain_bytes(envelope, data + i, run))
-        break;
-      i += run;
-      if (i == len)
-        break;
-    }
-    (void)step(envelope, data[i++]);
-  }
+  const uint8_t *p = (const uint8_t *)data, *end = len ? p + len : p;
+  while (p < end && !envelope->error)
+    p = pass(envelope, p, end);
   return envelope->error;
 }
 
 enum fc_error fc_envelope_finish(struct fc_envelope *envelope,
                                  const char **json, size_t *len) {
+  if (!envelope->error && envelope->state != NOTHING)
+    fail(envelope);
   if (envelope->error)
     return envelope->error;
-  if (envelope->state != END)
-    return fail(envelope, FC_ERR_BODY);
-  if (keep(envelope, "}", 2))
-    return envelope->error;
-  envelope->kept_len--;
-  *json = envelope->kept;
-  *len = envelope->kept_len;
+  envelope->json[envelope->len] = '\0';
+  *json = envelope->json;
+  *len = envelope->len;
   return FC_OK;
 }

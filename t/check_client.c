@@ -1,0 +1,419 @@
+/* The API call over a transport that is a script: no network. */
+
+#include "src/client.h"
+#include "src/request.h"
+
+#include "t/capture.h"
+#include "t/suite.h"
+
+#include <string.h>
+
+/* One reply, given in pieces of any size. */
+struct scripted {
+  struct fc_transport base;
+  int http_code;
+  const char *headers; /* "Name: value\n" lines */
+  const char *body;
+  size_t body_len, piece;
+  enum fc_error error;
+  const char *detail;
+  char url[FC_URL_SIZE];
+  struct fc_exchange *exchange;
+};
+
+static enum fc_error scripted_start(struct fc_transport *base,
+                                    const struct fc_target *target,
+                                    const char *url,
+                                    struct fc_exchange *exchange) {
+  struct scripted *scripted = (struct scripted *)base;
+  (void)target;
+  (void)snprintf(scripted->url, sizeof(scripted->url), "%s", url);
+  scripted->exchange = exchange;
+  return FC_OK;
+}
+
+static void scripted_cancel(struct fc_transport *base,
+                            struct fc_exchange *exchange) {
+  (void)exchange;
+  ((struct scripted *)base)->exchange = NULL;
+}
+
+static void give_headers(const struct scripted *scripted) {
+  const char *line = scripted->headers;
+  while (line && *line) {
+    const char *end = strchr(line, '\n'), *colon = strchr(line, ':');
+    scripted->exchange->ops->header(scripted->exchange, line,
+                                    (size_t)(colon - line), colon + 2,
+                                    (size_t)(end - colon - 2));
+    line = end + 1;
+  }
+}
+
+static enum fc_error scripted_run(struct fc_transport *base,
+                                  int64_t timeout_ms) {
+  struct scripted *scripted = (struct scripted *)base;
+  struct fc_exchange *exchange = scripted->exchange;
+  enum fc_error error = FC_OK;
+  (void)timeout_ms;
+  if (!exchange)
+    return FC_OK;
+  give_headers(scripted);
+  for (size_t i = 0; i < scripted->body_len && !error; i += scripted->piece) {
+    size_t rest = scripted->body_len - i;
+    error =
+        exchange->ops->body(exchange, scripted->body + i,
+                            rest < scripted->piece ? rest : scripted->piece);
+  }
+  scripted->exchange = NULL;
+  struct fc_transport_reply reply = {
+      .error = scripted->error ? scripted->error : error,
+      .http_code = scripted->http_code,
+      .seconds = 0.25,
+      .detail = scripted->detail ? scripted->detail : "",
+  };
+  exchange->ops->done(exchange, &reply);
+  return FC_OK;
+}
+
+static void scripted_wake(struct fc_transport *base) { (void)base; }
+
+static const struct fc_transport_ops scripted_ops = {
+    .start = scripted_start,
+    .cancel = scripted_cancel,
+    .run = scripted_run,
+    .wake = scripted_wake,
+};
+
+static void keep_result(struct fc_call *call, const struct fc_result *result,
+                        void *data) {
+  (void)call;
+  *(struct fc_result *)data = *result;
+}
+
+/* 2026-11-23T18:26:00Z, the captures' own moment. */
+enum { NOW_S = 1795458360 };
+
+static struct fc_result ask(struct scripted *scripted, enum fc_kind_id kind) {
+  struct fc_settings settings;
+  struct fc_key key = {0};
+  struct fc_target target = {&settings, &key};
+  struct fc_result result = {.http_code = -1};
+  struct fc_call call;
+  fc_settings_init(&settings);
+  settings.url = strdup("https://api.test");
+  scripted->base.ops = &scripted_ops;
+  if (!scripted->piece)
+    scripted->piece = 4096;
+  fc_call_init(&call);
+  ck_assert_int_eq(fc_call_start(&call, &scripted->base, &target,
+                                 fc_kind_get(kind), "id-1", NOW_S, keep_result,
+                                 &result),
+                   FC_OK);
+  ck_assert_int_eq(fc_transport_run(&scripted->base, 0), FC_OK);
+  ck_assert_int_ne(result.http_code, -1);
+  fc_call_release(&call);
+  fc_settings_release(&settings);
+  return result;
+}
+
+static struct fc_result ask_text(int code, const char *headers,
+                                 const char *body) {
+  struct scripted scripted = {
+      .http_code = code,
+      .headers = headers,
+      .body = body,
+      .body_len = strlen(body),
+  };
+  return ask(&scripted, FC_KIND_EXTRACT);
+}
+
+static const struct {
+  const char *name;
+  int code;
+  enum fc_answer answer;
+  enum fc_error error;
+  enum fc_status status;
+  double tokens; /* -1: none */
+  const char *error_text;
+} expected[CAPTURES] = {
+    {"v1-bad-key", 401, FC_ANSWER_NONE, FC_ERR_AUTH, FC_STATUS_NONE, -1,
+     "Unauthorized: Invalid token"},
+    {"v1-cancelled", 200, FC_ANSWER_STATUS, FC_OK, FC_STATUS_CANCELLED, -1, ""},
+    {"v1-completed", 200, FC_ANSWER_STATUS, FC_OK, FC_STATUS_COMPLETED, 1234,
+     ""},
+    {"v1-completed-record-lapsed", 200, FC_ANSWER_STATUS, FC_OK,
+     FC_STATUS_COMPLETED, -1, ""},
+    {"v1-completed-result-not-yet-stored", 200, FC_ANSWER_STATUS, FC_OK,
+     FC_STATUS_PROCESSING, -1, ""},
+    {"v1-failed", 200, FC_ANSWER_STATUS, FC_OK, FC_STATUS_FAILED, -1,
+     "An unexpected error occurred. Please contact help@firecrawl.com for "
+     "help."},
+    {"v1-failed-record-lapsed-reads-processing", 200, FC_ANSWER_STATUS, FC_OK,
+     FC_STATUS_PROCESSING, -1, ""},
+    {"v1-no-key", 401, FC_ANSWER_NONE, FC_ERR_AUTH, FC_STATUS_NONE, -1,
+     "Unauthorized"},
+    {"v1-not-found", 404, FC_ANSWER_NOT_FOUND, FC_OK, FC_STATUS_NONE, -1,
+     "Extract job not found"},
+    {"v1-processing-with-steps", 200, FC_ANSWER_STATUS, FC_OK,
+     FC_STATUS_PROCESSING, -1, ""},
+    {"v2-completed", 200, FC_ANSWER_STATUS, FC_OK, FC_STATUS_COMPLETED, 1234,
+     ""},
+};
+
+START_TEST(a_captured_reply_means_the_same_in_pieces_of_any_size) {
+  char text[CAPTURE_SIZE];
+  const char *body = capture_read(expected[_i].name, text);
+  for (size_t piece = 1; piece <= strlen(body); piece++) {
+    struct scripted scripted = {
+        .http_code = expected[_i].code,
+        .headers = "Date: Mon, 23 Nov 2026 18:26:00 GMT\n",
+        .body = body,
+        .body_len = strlen(body),
+        .piece = piece,
+    };
+    struct fc_result result = ask(&scripted, FC_KIND_EXTRACT);
+    ck_assert_int_eq(result.answer, expected[_i].answer);
+    ck_assert_int_eq(result.error, expected[_i].error);
+    ck_assert_int_eq(result.reply.status, expected[_i].status);
+    ck_assert_str_eq(result.reply.error, expected[_i].error_text);
+    ck_assert_int_eq(result.reply.has_tokens, expected[_i].tokens >= 0);
+    if (result.reply.has_tokens)
+      ck_assert_double_eq(result.reply.tokens, expected[_i].tokens);
+    ck_assert(result.has_date);
+    ck_assert_int_eq(result.date_s, NOW_S);
+  }
+}
+END_TEST
+
+START_TEST(a_captured_reply_cut_anywhere_yields_no_status) {
+  char text[CAPTURE_SIZE];
+  const char *body = capture_read(expected[_i].name, text);
+  for (size_t len = 0; len < strlen(body); len++) {
+    struct scripted scripted = {
+        .http_code = expected[_i].code,
+        .body = body,
+        .body_len = len,
+    };
+    struct fc_result result = ask(&scripted, FC_KIND_EXTRACT);
+    ck_assert_int_eq(result.answer, FC_ANSWER_NONE);
+    ck_assert_int_ne(result.error, FC_OK);
+  }
+}
+END_TEST
+
+static const struct {
+  int code;
+  const char *body;
+  enum fc_answer answer;
+  enum fc_error error;
+} outcomes[] = {
+    {200, "<html>welcome</html>", FC_ANSWER_NONE, FC_ERR_BODY},
+    {200, "", FC_ANSWER_NONE, FC_ERR_BODY},
+    {200, "{\"success\":true}", FC_ANSWER_NONE, FC_ERR_BODY},
+    {200, "{\"status\":7}", FC_ANSWER_NONE, FC_ERR_BODY},
+    {200, "{\"status\":null}", FC_ANSWER_NONE, FC_ERR_BODY},
+    {200, "{\"status\":\"paused\"}", FC_ANSWER_STATUS, FC_OK},
+    {204, "", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {206, "{\"status\":\"failed\"}", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {301, "", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {304, "", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {400, "{}", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {401, "<html>", FC_ANSWER_NONE, FC_ERR_AUTH},
+    {402, "{}", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {403, "{}", FC_ANSWER_NONE, FC_ERR_AUTH},
+    {404, "{\"success\":false,\"error\":\"Job expired\"}", FC_ANSWER_NOT_FOUND,
+     FC_OK},
+    {404, "<pre>Cannot GET /v1/x</pre>", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {404, "{}", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {405, "", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {408, "", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {410, "{\"success\":false}", FC_ANSWER_GONE, FC_OK},
+    {410, "", FC_ANSWER_GONE, FC_OK},
+    {422, "{}", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {429, "{}", FC_ANSWER_NONE, FC_ERR_RATE_LIMIT},
+    {500, "{\"status\":\"failed\"}", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {502, "<html>Bad Gateway</html>", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {503, "", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {504, "<html>", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {999, "{\"status\":\"failed\"}", FC_ANSWER_NONE, FC_ERR_HTTP},
+};
+
+START_TEST(an_http_code_decides_what_a_reply_means) {
+  struct fc_result result =
+      ask_text(outcomes[_i].code, NULL, outcomes[_i].body);
+  ck_assert_int_eq(result.answer, outcomes[_i].answer);
+  ck_assert_int_eq(result.error, outcomes[_i].error);
+  ck_assert_int_eq(result.http_code, outcomes[_i].code);
+  ck_assert_int_eq(result.detail[0] != '\0', result.error != FC_OK);
+  ck_assert_ptr_null(strstr(result.detail, "<"));
+}
+END_TEST
+
+static const struct {
+  int code;
+  const char *headers;
+  const char *body;
+  int64_t seconds; /* -1: none */
+} retries[] = {
+    {429, "Retry-After: 5\n", "{}", 5},
+    {429, "Retry-After: 0\n", "{}", 0},
+    {429, "Retry-After: 99999999999999999999\n", "{}", 3600},
+    {429, "Retry-After: -1\n", "{}", -1},
+    {429, "Retry-After: soon\n", "{}", -1},
+    {429, "Retry-After: 1.5\n", "{}", -1},
+    {429, "Retry-After: 5\nRetry-After: 9\n", "{}", 5},
+    {429,
+     "Date: Mon, 23 Nov 2026 18:26:00 GMT\n"
+     "Retry-After: Mon, 23 Nov 2026 18:26:42 GMT\n",
+     "{}", 42},
+    {429,
+     "Retry-After: Mon, 23 Nov 2026 18:27:00 GMT\n"
+     "Date: Mon, 23 Nov 2026 18:26:30 GMT\n",
+     "{}", 30},
+    {429, "Retry-After: Mon, 23 Nov 2026 18:26:07 GMT\n", "{}", 7},
+    {429, "Retry-After: Mon, 23 Nov 2020 18:26:07 GMT\n", "{}", 0},
+    {429, "Retry-After: Fri, 31 Dec 9999 23:59:59 GMT\n", "{}", 3600},
+    {429, NULL, "{\"success\":false,\"retry_after_seconds\":23}", 23},
+    {429, NULL,
+     "{\"error\":\"Rate limit exceeded. Consumed (req/min): 501. please retry "
+     "after 23s, resets at x\"}",
+     23},
+    {429, "Retry-After: 4\n", "{\"retry_after_seconds\":23}", 4},
+    {429, NULL, "<html>slow down</html>", -1},
+    {503, "Retry-After: 6\n", "<html>", 6},
+    {200, "Retry-After: 6\n", "{\"status\":\"failed\"}", -1},
+};
+
+START_TEST(retry_after_comes_from_header_field_or_text) {
+  struct fc_result result =
+      ask_text(retries[_i].code, retries[_i].headers, retries[_i].body);
+  ck_assert_int_eq(result.has_retry_after, retries[_i].seconds >= 0);
+  if (result.has_retry_after)
+    ck_assert_int_eq(result.retry_after_s, retries[_i].seconds);
+}
+END_TEST
+
+START_TEST(the_headers_of_a_deprecated_route_are_read) {
+  struct fc_result result =
+      ask_text(200,
+               "sunset: Tue, 03 Nov 2026 23:59:59 GMT\n"
+               "deprecation: @1788393600\n"
+               "LINK: </docs>; rel=\"deprecation\", </v2/scrape>; "
+               "rel=\"successor-version\"\n",
+               "{\"status\":\"processing\",\"replacement\":\"/v2/other\"}");
+  ck_assert(result.has_sunset);
+  ck_assert_int_eq(result.sunset_s, 1793750399);
+  ck_assert(result.deprecated);
+  ck_assert_str_eq(result.successor, "/v2/scrape");
+}
+END_TEST
+
+START_TEST(the_replacement_of_the_body_serves_without_a_link) {
+  struct fc_result result =
+      ask_text(200, "Deprecation: true\nSunset: never\n",
+               "{\"status\":\"processing\",\"replacement\":\"/v2/scrape\"}");
+  ck_assert(!result.has_sunset);
+  ck_assert(result.deprecated);
+  ck_assert_str_eq(result.successor, "/v2/scrape");
+}
+END_TEST
+
+static const struct {
+  enum fc_kind_id kind;
+  const char *url;
+} urls[] = {
+    {FC_KIND_EXTRACT, "https://api.test/v1/extract/id-1"},
+    {FC_KIND_AGENT, "https://api.test/v2/agent/id-1"},
+    {FC_KIND_CRAWL, "https://api.test/v2/crawl/id-1?limit=1"},
+    {FC_KIND_BATCH_SCRAPE, "https://api.test/v2/batch/scrape/id-1?limit=1"},
+};
+
+START_TEST(each_kind_is_asked_for_at_its_own_place) {
+  struct scripted scripted = {.http_code = 410};
+  (void)ask(&scripted, urls[_i].kind);
+  ck_assert_str_eq(scripted.url, urls[_i].url);
+}
+END_TEST
+
+START_TEST(a_transport_error_is_told_with_its_words) {
+  struct scripted scripted = {.error = FC_ERR_CONNECT, .detail = "refused"};
+  struct fc_result result = ask(&scripted, FC_KIND_EXTRACT);
+  ck_assert_int_eq(result.answer, FC_ANSWER_NONE);
+  ck_assert_int_eq(result.error, FC_ERR_CONNECT);
+  ck_assert_str_eq(result.detail, "refused");
+  ck_assert_int_eq(result.http_code, 0);
+}
+END_TEST
+
+START_TEST(a_whole_body_behind_a_broken_connection_is_no_answer) {
+  static const char body[] = "{\"status\":\"failed\"}";
+  struct scripted scripted = {
+      .http_code = 200,
+      .body = body,
+      .body_len = sizeof(body) - 1,
+      .error = FC_ERR_TIMEOUT,
+  };
+  struct fc_result result = ask(&scripted, FC_KIND_EXTRACT);
+  ck_assert_int_eq(result.answer, FC_ANSWER_NONE);
+  ck_assert_int_eq(result.error, FC_ERR_TIMEOUT);
+}
+END_TEST
+
+START_TEST(a_bad_id_is_never_sent) {
+  struct fc_settings settings;
+  struct fc_key key = {0};
+  struct fc_target target = {&settings, &key};
+  struct scripted scripted = {.base.ops = &scripted_ops};
+  struct fc_result result;
+  struct fc_call call;
+  fc_settings_init(&settings);
+  settings.url = strdup("https://api.test");
+  fc_call_init(&call);
+  ck_assert_int_eq(fc_call_start(&call, &scripted.base, &target,
+                                 fc_kind_get(FC_KIND_EXTRACT), "../admin",
+                                 NOW_S, keep_result, &result),
+                   FC_ERR_ARGUMENT);
+  ck_assert_str_eq(scripted.url, "");
+  fc_call_release(&call);
+  fc_settings_release(&settings);
+}
+END_TEST
+
+START_TEST(a_body_of_html_is_read_on_for_a_while_only) {
+  size_t len = 1024 * 1024;
+  char *body = malloc(len);
+  memset(body, '<', len);
+  struct scripted scripted = {
+      .http_code = 502, .body = body, .body_len = len, .piece = 1000};
+  struct fc_result result = ask(&scripted, FC_KIND_EXTRACT);
+  ck_assert_int_eq(result.error, FC_ERR_HTTP);
+  free(body);
+}
+END_TEST
+
+#define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
+
+int main(void) {
+  Suite *suite = suite_create("client");
+  TCase *tests = tcase_create("call");
+  tcase_set_timeout(tests, 60);
+  tcase_add_loop_test(tests,
+                      a_captured_reply_means_the_same_in_pieces_of_any_size, 0,
+                      CAPTURES);
+  tcase_add_loop_test(tests, a_captured_reply_cut_anywhere_yields_no_status, 0,
+                      CAPTURES);
+  tcase_add_loop_test(tests, an_http_code_decides_what_a_reply_means, 0,
+                      COUNT(outcomes));
+  tcase_add_loop_test(tests, retry_after_comes_from_header_field_or_text, 0,
+                      COUNT(retries));
+  tcase_add_test(tests, the_headers_of_a_deprecated_route_are_read);
+  tcase_add_test(tests, the_replacement_of_the_body_serves_without_a_link);
+  tcase_add_loop_test(tests, each_kind_is_asked_for_at_its_own_place, 0,
+                      COUNT(urls));
+  tcase_add_test(tests, a_transport_error_is_told_with_its_words);
+  tcase_add_test(tests, a_whole_body_behind_a_broken_connection_is_no_answer);
+  tcase_add_test(tests, a_bad_id_is_never_sent);
+  tcase_add_test(tests, a_body_of_html_is_read_on_for_a_while_only);
+  suite_add_tcase(suite, tests);
+  return suite_run(suite);
+}
