@@ -479,7 +479,233 @@ START_TEST(without_an_instance_init_fails) {
 }
 END_TEST
 
+/* What surprises clients of the API, each by its number there. */
+
+START_TEST(trap_1_a_failed_job_is_http_200_and_success_means_nothing) {
+  script("job extract " A "\n  state failed error=\"no\"\n"
+         "job extract " B "\n  state x body=\"{\\\"success\\\":false,"
+         "\\\"status\\\":\\\"processing\\\"}\"\n");
+  start("Extract \"" A "\" \"a\"\nExtract \"" B "\" \"b\"");
+  wait_value("job_status", "a", 3);
+  wait_value("job_status", "b", 1);
+  ck_assert_uint_eq(fake_collectd_notifications(), 1);
+  stop();
+}
+END_TEST
+
+START_TEST(trap_2_data_stands_before_the_status) {
+  script("job extract " A "\n  state completed data=10000000\n");
+  start("Extract \"" A "\" \"a\"\nTimeout 30000");
+  wait_value("job_status", "a", 0);
+  stop();
+}
+END_TEST
+
+START_TEST(trap_3_the_expiry_moves_forward_while_a_job_runs) {
+  script("job extract " A "\n  state processing for 2 requests "
+         "expires=2030-01-01T00:00:00Z date=none\n"
+         "  state processing expires=2030-01-01T00:10:00Z date=none\n");
+  start("Extract \"" A "\" \"a\"");
+  wait_value("job_status", "a", 1);
+  double first = 0, later = 0;
+  ck_assert(fake_collectd_value("job_expiry", "a", &first));
+  int64_t end_ms = now_ms() + DEADLINE_MS;
+  while (later < first + 500) {
+    ck_assert_uint_eq(fake_collectd_read(), 0);
+    ck_assert(fake_collectd_value("job_expiry", "a", &later));
+    ck_assert(now_ms() < end_ms);
+    (void)usleep(TURN_US);
+  }
+  stop();
+}
+END_TEST
+
+static void script_capture(const char *id, const char *name) {
+  char text[512];
+  const char *top = getenv("srcdir");
+  (void)snprintf(text, sizeof(text),
+                 "job extract %s\n  state x "
+                 "capture=\"%s/t/data/captures/%s.http\"\n",
+                 id, top ? top : ".", name);
+  script(text);
+}
+
+START_TEST(trap_4_a_lapsed_record_reads_processing_for_ever_and_is_stalled) {
+  script_capture(A, "v1-failed-record-lapsed-reads-processing");
+  start("Extract \"" A "\" \"a\"");
+  const notification_t *found = wait_notification("stalled");
+  ck_assert_int_eq(found->severity, NOTIF_WARNING);
+  wait_value("jobs", "stalled", 1);
+  wait_value("jobs", "processing", 1);
+  wait_value("job_status", "a", 1);
+  ck_assert_uint_eq(fake_collectd_notifications(), 1);
+  stop();
+}
+END_TEST
+
+START_TEST(trap_5_a_completed_job_reads_processing_for_a_moment) {
+  script_capture(A, "v1-completed-result-not-yet-stored");
+  start("Extract \"" A "\" \"a\"");
+  wait_value("job_status", "a", 1);
+  script_capture(A, "v1-completed");
+  wait_value("job_status", "a", 0);
+  ck_assert_uint_eq(fake_collectd_notifications(), 0);
+  stop();
+}
+END_TEST
+
+START_TEST(trap_6_a_404_for_a_new_job_means_nothing_for_a_while) {
+  script_capture(A, "v1-not-found");
+  start("Extract \"" A "\" \"a\"");
+  wait_value("api_up", "", 1);
+  wait_value("jobs", "lost", 0);
+  double value;
+  ck_assert(!fake_collectd_value("job_status", "a", &value));
+  script("job extract " A "\n  state processing\n");
+  wait_value("job_status", "a", 1);
+  ck_assert_uint_eq(fake_collectd_notifications(), 0);
+  script_capture(A, "v1-not-found");
+  const notification_t *found = wait_notification("lost");
+  ck_assert_int_eq(found->severity, NOTIF_WARNING);
+  wait_value("job_status", "a", 4);
+  stop();
+}
+END_TEST
+
+static const struct {
+  const char *error;
+  const char *says;
+} errors[] = {
+    {"error=\"text\"", "failed: text"},
+    {"error=\"{\\\"message\\\":\\\"inside\\\"}\"", "failed: inside"},
+    {"error=\"{\\\"error\\\":\\\"inside\\\"}\"", "failed: inside"},
+    {"error=\"{\\\"code\\\":7}\"", "failed: {\"code\":7}"},
+    {"error=null", "failed"},
+    {"", "failed"},
+};
+
+START_TEST(trap_7_an_error_is_text_or_an_object_or_nothing) {
+  char text[256], says[128];
+  (void)snprintf(text, sizeof(text), "job extract " A "\n  state failed %s\n",
+                 errors[_i].error);
+  script(text);
+  start("Extract \"" A "\" \"a\"");
+  (void)snprintf(says, sizeof(says), "extract a (" A ") %s", errors[_i].says);
+  ck_assert_str_eq(wait_notification("failed")->message, says);
+  stop();
+}
+END_TEST
+
+START_TEST(trap_8_a_429_says_in_its_text_how_long_to_wait) {
+  script("answer 429 body=\"{\\\"success\\\":false,\\\"error\\\":\\\"Rate "
+         "limit exceeded. Consumed (req/min): 501. please retry after 2s, "
+         "resets at x\\\"}\"\n");
+  start("Extract \"" A "\" \"a\"\nInterval 0.1");
+  int64_t end_ms = now_ms() + DEADLINE_MS;
+  while (fake_firecrawl_count(server, A) < 2) {
+    ck_assert(now_ms() < end_ms);
+    (void)usleep(TURN_US);
+  }
+  ck_assert_int_ge(fake_firecrawl_time_ms(server, 1) -
+                       fake_firecrawl_time_ms(server, 0),
+                   1990);
+  stop();
+}
+END_TEST
+
+static const struct {
+  const char *answer;
+} no_verdicts[] = {
+    {"answer 502 body=\"<html>failed</html>\"\n"},
+    {"answer 500 body=\"{\\\"success\\\":false,\\\"status\\\":\\\"failed\\\"}"
+     "\"\n"},
+    {"answer 402 body=\"{\\\"status\\\":\\\"failed\\\"}\"\n"},
+    {"answer 403 body=\"{\\\"status\\\":\\\"cancelled\\\"}\"\n"},
+    {"answer 408 body=\"\"\n"},
+};
+
+START_TEST(trap_9_and_10_no_other_reply_is_a_verdict_on_the_job) {
+  script("job extract " A "\n  state processing\n");
+  start("Extract \"" A "\" \"a\"\nInterval 0.1");
+  wait_value("job_status", "a", 1);
+  script(no_verdicts[_i].answer);
+  wait_value("api_up", "", 0);
+  wait_value("jobs", "failed", 0);
+  wait_value("jobs", "processing", 1);
+  ck_assert_ptr_null(find_notification(A));
+  stop();
+}
+END_TEST
+
+static const char *const keys[] = {"fc-0123456789abcdef", "fco_x", "anything"};
+
+START_TEST(trap_11_a_key_may_look_like_anything) {
+  char text[512];
+  (void)snprintf(text, sizeof(text),
+                 "key %s\njob extract " A "\n  state processing\n", keys[_i]);
+  script(text);
+  (void)snprintf(text, sizeof(text), "Extract \"" A "\" \"a\"\nAPIKey \"%s\"",
+                 keys[_i]);
+  start(text);
+  wait_value("job_status", "a", 1);
+  stop();
+}
+END_TEST
+
+START_TEST(trap_12_a_connection_closed_by_the_server_is_no_error) {
+  script("job extract " A "\n"
+         "  state processing header=\"Connection: close\"\n");
+  start("Extract \"" A "\" \"a\"\nInterval 0.1");
+  int64_t end_ms = now_ms() + DEADLINE_MS;
+  while (fake_firecrawl_count(server, A) < 6) {
+    ck_assert(now_ms() < end_ms);
+    (void)usleep(TURN_US);
+  }
+  wait_value("job_status", "a", 1);
+  double value = -1;
+  ck_assert(fake_collectd_value("errors", "connect", &value));
+  ck_assert(value == 0);
+  stop();
+}
+END_TEST
+
+START_TEST(trap_13_the_date_of_the_reply_corrects_the_local_clock) {
+  script("job extract " A "\n  state processing expires=+7200 date=+3600\n");
+  start("Extract \"" A "\" \"a\"");
+  wait_value("job_status", "a", 1);
+  double left = 0;
+  ck_assert(fake_collectd_value("job_expiry", "a", &left));
+  ck_assert_msg(left > 3590 && left <= 3600, "%g seconds are left", left);
+  stop();
+}
+END_TEST
+
 #define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
+
+static TCase *make_traps(void) {
+  TCase *traps = tcase_create("traps");
+  tcase_set_timeout(traps, 60);
+  tcase_add_checked_fixture(traps, set_up, tear_down);
+  tcase_add_test(traps,
+                 trap_1_a_failed_job_is_http_200_and_success_means_nothing);
+  tcase_add_test(traps, trap_2_data_stands_before_the_status);
+  tcase_add_test(traps, trap_3_the_expiry_moves_forward_while_a_job_runs);
+  tcase_add_test(
+      traps, trap_4_a_lapsed_record_reads_processing_for_ever_and_is_stalled);
+  tcase_add_test(traps, trap_5_a_completed_job_reads_processing_for_a_moment);
+  tcase_add_test(traps, trap_6_a_404_for_a_new_job_means_nothing_for_a_while);
+  tcase_add_loop_test(traps, trap_7_an_error_is_text_or_an_object_or_nothing, 0,
+                      COUNT(errors));
+  tcase_add_test(traps, trap_8_a_429_says_in_its_text_how_long_to_wait);
+  tcase_add_loop_test(traps,
+                      trap_9_and_10_no_other_reply_is_a_verdict_on_the_job, 0,
+                      COUNT(no_verdicts));
+  tcase_add_loop_test(traps, trap_11_a_key_may_look_like_anything, 0,
+                      COUNT(keys));
+  tcase_add_test(traps, trap_12_a_connection_closed_by_the_server_is_no_error);
+  tcase_add_test(traps, trap_13_the_date_of_the_reply_corrects_the_local_clock);
+  return traps;
+}
 
 int main(void) {
   Suite *suite = suite_create("firecrawl");
@@ -510,5 +736,6 @@ int main(void) {
   tcase_add_test(tests, shutdown_does_not_wait_for_a_server_that_never_answers);
   tcase_add_test(tests, without_an_instance_init_fails);
   suite_add_tcase(suite, tests);
+  suite_add_tcase(suite, make_traps());
   return suite_run(suite);
 }
