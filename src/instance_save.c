@@ -215,10 +215,13 @@ size_t fc_instance_save_take(struct fc_instance *instance,
     struct fc_job *job = instance->unsaved_first;
     instance->unsaved_first = job->next_unsaved;
     job->unsaved = false;
-    job->saving = true;
     job->saving_owed = job->owed;
-    job->next_saving = instance->saving;
-    instance->saving = job;
+    /* One that has changed since it was taken is in the list already. */
+    if (!job->saving) {
+      job->saving = true;
+      job->next_saving = instance->saving;
+      instance->saving = job;
+    }
     fill(job, &changes[len++]);
   }
   if (!instance->unsaved_first)

@@ -1,6 +1,6 @@
 /* The life of jobs in an instance: answers made by hand, time as a number. */
 
-#include "src/instance.h"
+#include "src/instance_save.h"
 #include "src/source.h"
 
 #include "t/suite.h"
@@ -322,6 +322,29 @@ START_TEST(an_end_that_was_seen_is_told_even_if_the_job_is_forgotten) {
 }
 END_TEST
 
+START_TEST(a_job_that_changes_while_it_is_being_saved_is_saved_again) {
+  struct fc_unsaved changes[VIEWS];
+  bool urgent;
+  fc_instance_set_saving(instance, true, true);
+  ck_assert_int_eq(add("a", "n", FC_SOURCE_CONFIG), FC_OK);
+  ck_assert_int_eq(add("b", "m", FC_SOURCE_CONFIG), FC_OK);
+  answer("a", status_reply("failed"));
+  answer("b", status_reply("failed"));
+  ck_assert_str_eq(event(), "");
+  ck_assert_uint_eq(fc_instance_save_take(instance, changes, VIEWS), 2);
+  ck_assert_uint_eq(changes[0].record.pending, FC_EVENT_BIT(FC_EVENT_FAILED));
+  fc_instance_save_end(instance, true);
+  ck_assert_str_eq(event(), "extract n (a) failed");
+  ck_assert_uint_eq(fc_instance_save_take(instance, changes, VIEWS), 1);
+  ck_assert_str_eq(event(), "extract m (b) failed");
+  ck_assert_int_eq(add("a", "other", FC_SOURCE_CONFIG), FC_OK);
+  /* Both are taken in the same transaction, one of them twice. */
+  ck_assert_uint_eq(fc_instance_save_take(instance, changes, VIEWS), 2);
+  fc_instance_save_end(instance, true);
+  ck_assert(!fc_instance_has_unsaved(instance, &urgent));
+}
+END_TEST
+
 START_TEST(an_unusable_api_is_told_after_three_intervals) {
   ck_assert_int_eq(add("a", "n", FC_SOURCE_CONFIG), FC_OK);
   answer("a", plain(FC_ANSWER_NONE, FC_ERR_CONNECT, 0));
@@ -496,6 +519,8 @@ int main(void) {
                  a_forgotten_end_is_not_told_of_again_when_the_job_comes_back);
   tcase_add_test(tests,
                  an_end_that_was_seen_is_told_even_if_the_job_is_forgotten);
+  tcase_add_test(tests,
+                 a_job_that_changes_while_it_is_being_saved_is_saved_again);
   tcase_add_test(tests, an_unusable_api_is_told_after_three_intervals);
   tcase_add_test(tests, a_rejected_key_is_told_at_once_and_once);
   tcase_add_test(tests, a_sunset_is_told_once_and_once_more_in_its_last_week);
