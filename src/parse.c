@@ -189,7 +189,7 @@ static void take_retry_after(struct json_object *root,
                              struct fc_reply *reply) {
   double seconds;
   if (take_number(root, "retry_after_seconds", &seconds) &&
-      seconds <= FC_TEXT_DELAY_MAX_S) {
+      seconds <= (double)FC_TEXT_DELAY_MAX_S) {
     int64_t whole = (int64_t)seconds;
     reply->retry_after_s = whole + ((double)whole < seconds);
     reply->has_retry_after = true;
