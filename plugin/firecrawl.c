@@ -185,9 +185,6 @@ static int init_journal(void) {
     ERROR("firecrawl plugin: out of memory");
     return -1;
   }
-  if (fc_journal_remark(plugin.journal)[0])
-    ERROR("firecrawl plugin: state file %s: %s",
-          path ? path : DEFAULT_STATE_FILE, fc_journal_remark(plugin.journal));
   fc_poller_set_journal(plugin.poller, plugin.journal);
   return 0;
 }

@@ -29,9 +29,11 @@ static void set_saving(struct fc_journal *journal, bool durable) {
 
 /* One file, one notification: through the first instance. */
 static void tell_unusable(struct fc_journal *journal, const char *text) {
-  fc_text_copy(journal->remark, sizeof(journal->remark), text);
+  size_t used = 0;
+  fc_text_append(journal->remark, sizeof(journal->remark), &used, "%s: %s",
+                 journal->path, text);
   if (journal->instances_len)
-    fc_instance_state_unusable(journal->instances[0], text);
+    fc_instance_state_unusable(journal->instances[0], journal->remark);
 }
 
 static void tell_usable(struct fc_journal *journal) {

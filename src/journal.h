@@ -33,8 +33,8 @@ FC_MUST_USE enum fc_error fc_journal_add(struct fc_journal *journal,
                                          struct fc_instance *instance,
                                          struct fc_now now);
 
-/* What there is to say of the file: one line for the log, or "". Valid until
- * the next call. */
+/* Why the file could not be used at the last attempt, or what was set aside;
+ * "" if all is well. Valid until the next call. */
 const char *fc_journal_remark(const struct fc_journal *journal);
 
 /* Saves what must not wait, and retries a file that could not be used. Returns

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define A "0199d3a2-6c1e-7f3a-9a51-0f6f1d0c2b11"
@@ -431,6 +432,39 @@ START_TEST(a_restart_repeats_nothing_and_asks_for_no_final_job) {
 }
 END_TEST
 
+START_TEST(a_duration_goes_on_over_a_restart) {
+  script("job extract " A "\n  state processing\n");
+  start("Extract \"" A "\" \"n\"");
+  wait_value("duration", "n", 1);
+  stop();
+  fake_collectd_clear();
+  fake_collectd_reset();
+  module_register();
+  start("Extract \"" A "\" \"n\"");
+  wait_value("job_status", "n", 1);
+  double seconds = 0;
+  ck_assert(fake_collectd_value("duration", "n", &seconds));
+  ck_assert(seconds >= 1);
+  stop();
+}
+END_TEST
+
+START_TEST(a_state_file_that_cannot_be_used_is_one_error) {
+  ck_assert_int_eq(chdir(directory), 0);
+  ck_assert_int_eq(mkdir("state.db", 0700), 0);
+  script("job extract " A "\n  state failed\n");
+  start("Extract \"" A "\" \"n\"");
+  (void)wait_notification("state file unusable");
+  (void)wait_notification("failed");
+  wait_value("errors", "state", 1);
+  int lines = 0;
+  for (size_t i = 0; fake_collectd_log(i, NULL); i++)
+    lines += strstr(fake_collectd_log(i, NULL), "state.db") != NULL;
+  ck_assert_int_eq(lines, 1);
+  stop();
+}
+END_TEST
+
 START_TEST(nobody_listening_is_no_reason_to_stop) {
   script("job extract " A "\n  state failed\n");
   fake_collectd_set_listening(false);
@@ -731,6 +765,8 @@ int main(void) {
                       COUNT(bad_registrations));
   tcase_add_test(tests, max_jobs_refuses_with_one_error_and_one_notification);
   tcase_add_test(tests, a_restart_repeats_nothing_and_asks_for_no_final_job);
+  tcase_add_test(tests, a_duration_goes_on_over_a_restart);
+  tcase_add_test(tests, a_state_file_that_cannot_be_used_is_one_error);
   tcase_add_test(tests, nobody_listening_is_no_reason_to_stop);
   tcase_add_test(tests, failures_are_logged_once_and_their_end_too);
   tcase_add_test(tests, shutdown_does_not_wait_for_a_server_that_never_answers);

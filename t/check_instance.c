@@ -345,6 +345,53 @@ START_TEST(a_job_that_changes_while_it_is_being_saved_is_saved_again) {
 }
 END_TEST
 
+START_TEST(a_failure_is_repeated_after_repeat_interval) {
+  settings.repeat_interval_s = 600;
+  renew();
+  ck_assert_int_eq(add("a", "n", FC_SOURCE_CONFIG), FC_OK);
+  answer("a", status_reply("failed"));
+  ck_assert_str_eq(event(), "extract n (a) failed");
+  pass_s(590);
+  ck_assert(!asks_within(0));
+  ck_assert_str_eq(event(), "");
+  pass_s(11);
+  ck_assert(!asks_within(0));
+  ck_assert_str_eq(event(), "extract n (a) failed");
+  ck_assert_str_eq(event(), "");
+}
+END_TEST
+
+START_TEST(a_result_that_expires_soon_is_told_once) {
+  struct fc_result result = status_reply("completed");
+  settings.expiry_warning_s = 300;
+  renew();
+  result.reply.has_expires_at = true;
+  result.reply.expires_at = EPOCH_S + 1000;
+  ck_assert_int_eq(add("a", "n", FC_SOURCE_CONFIG), FC_OK);
+  answer("a", result);
+  pass_s(690);
+  ck_assert(!asks_within(0));
+  ck_assert_str_eq(event(), "");
+  pass_s(20);
+  ck_assert(!asks_within(0));
+  ck_assert_str_eq(event(), "extract n (a) expires soon");
+  pass_s(1000);
+  ck_assert(!asks_within(0));
+  ck_assert_str_eq(event(), "");
+}
+END_TEST
+
+START_TEST(job_metrics_unfinished_shows_no_final_job) {
+  settings.job_metrics = FC_JOB_METRICS_UNFINISHED;
+  ck_assert_int_eq(add("a", "n", FC_SOURCE_CONFIG), FC_OK);
+  answer("a", status_reply("processing"));
+  ck_assert_int_eq(status_of("n"), FC_STATUS_PROCESSING);
+  answer("a", status_reply("completed"));
+  ck_assert_int_eq(status_of("n"), FC_STATUS_NONE);
+  ck_assert_uint_eq(stats().jobs[FC_STATUS_COMPLETED], 1);
+}
+END_TEST
+
 START_TEST(an_unusable_api_is_told_after_three_intervals) {
   ck_assert_int_eq(add("a", "n", FC_SOURCE_CONFIG), FC_OK);
   answer("a", plain(FC_ANSWER_NONE, FC_ERR_CONNECT, 0));
@@ -521,6 +568,9 @@ int main(void) {
                  an_end_that_was_seen_is_told_even_if_the_job_is_forgotten);
   tcase_add_test(tests,
                  a_job_that_changes_while_it_is_being_saved_is_saved_again);
+  tcase_add_test(tests, a_failure_is_repeated_after_repeat_interval);
+  tcase_add_test(tests, a_result_that_expires_soon_is_told_once);
+  tcase_add_test(tests, job_metrics_unfinished_shows_no_final_job);
   tcase_add_test(tests, an_unusable_api_is_told_after_three_intervals);
   tcase_add_test(tests, a_rejected_key_is_told_at_once_and_once);
   tcase_add_test(tests, a_sunset_is_told_once_and_once_more_in_its_last_week);
