@@ -82,8 +82,16 @@ static bool job_is_unfinished(const struct fc_job *job) {
   return !fc_status_is_final(job->status);
 }
 
+static void take_back(struct fc_job *job, unsigned events) {
+  job->owed &= (uint16_t)~events;
+  job->saved &= (uint16_t)~events;
+  job->replayed &= (uint16_t)~events;
+}
+
 void fc_instance_owe_job(struct fc_instance *instance, struct fc_job *job,
                          unsigned events) {
+  if (events & FC_EVENT_BIT(FC_EVENT_LOST))
+    take_back(job, job->owed & FC_EVENT_BIT(FC_EVENT_FOUND));
   job->owed |= (uint16_t)events;
   if (!job->owed || job->queued)
     return;
@@ -182,12 +190,16 @@ static void watch_again(struct fc_instance *instance, struct fc_job *job,
   fc_instance_set_timer(instance, job, now);
 }
 
+static bool is_full(const struct fc_instance *instance) {
+  return instance->registry.len - instance->kept >=
+         (size_t)instance->settings->max_jobs;
+}
+
 static enum fc_error add_new(struct fc_instance *instance,
                              const struct fc_kind *kind, const char *id,
                              const char *name, struct fc_now now,
                              struct fc_job **added) {
-  if (instance->registry.len - instance->kept >=
-      (size_t)instance->settings->max_jobs)
+  if (is_full(instance))
     return FC_ERR_LIMIT;
   struct fc_job *job;
   enum fc_error error =
@@ -209,29 +221,47 @@ static enum fc_error add_new(struct fc_instance *instance,
   return FC_OK;
 }
 
-static void refuse(struct fc_instance *instance, const char *text) {
-  if (instance->refusing)
+/* A JobFile is mended by its next reading, all else by a job that is taken. */
+static unsigned refusal_of(enum fc_job_source source) {
+  return source == FC_SOURCE_FILE ? FC_SOURCE_FILE : FC_SOURCE_REGISTRATION;
+}
+
+static void refuse(struct fc_instance *instance, enum fc_job_source source,
+                   const char *text) {
+  bool told = instance->refusing != 0;
+  instance->refusing |= refusal_of(source);
+  if (told)
     return;
-  instance->refusing = true;
   fc_text_copy(instance->refused_text, sizeof(instance->refused_text), text);
   fc_instance_owe(instance, FC_EVENT_JOBS_REFUSED,
                   FC_EVENT_BIT(FC_EVENT_JOBS_ACCEPTED));
 }
 
-static void refuse_no_more(struct fc_instance *instance) {
-  if (!instance->refusing)
+static void refuse_no_more(struct fc_instance *instance,
+                           enum fc_job_source source) {
+  if (!(instance->refusing & refusal_of(source)))
     return;
-  instance->refusing = false;
-  fc_instance_owe(instance, FC_EVENT_JOBS_ACCEPTED, 0);
+  instance->refusing &= ~refusal_of(source);
+  if (!instance->refusing)
+    fc_instance_owe(instance, FC_EVENT_JOBS_ACCEPTED, 0);
 }
 
-static void refuse_beyond_max(struct fc_instance *instance, const char *id) {
+static void refuse_beyond_max(struct fc_instance *instance,
+                              enum fc_job_source source, const char *id) {
   char text[FC_ERROR_TEXT_SIZE];
   size_t used = 0;
   fc_text_append(text, sizeof(text), &used,
                  "MaxJobs %" PRId64 " is reached; the first one refused is %s",
                  instance->settings->max_jobs, id);
-  refuse(instance, text);
+  refuse(instance, source, text);
+}
+
+/* One that is only kept does not count among the jobs there are. */
+static enum fc_error known_again(struct fc_instance *instance,
+                                 struct fc_job *job, const char *name) {
+  if (job->kept && is_full(instance))
+    return FC_ERR_LIMIT;
+  return fc_registry_rename(&instance->registry, job, name);
 }
 
 /* The file's claim on a job, once per reading. */
@@ -253,18 +283,19 @@ static enum fc_error add_locked(struct fc_instance *instance,
   bool is_new = !job || job->forgotten || !(job->sources & (uint8_t)source);
   bool unsure = !job && instance->unsure && source != FC_SOURCE_REGISTRATION;
   bool renamed = job && strcmp(job->name->text, name) != 0;
-  enum fc_error error = job ? fc_registry_rename(&instance->registry, job, name)
-                            : add_new(instance, kind, id, name, now, &job);
+  bool taken = !job || job->forgotten;
+  enum fc_error error = !job ? add_new(instance, kind, id, name, now, &job)
+                             : known_again(instance, job, name);
   if (error == FC_ERR_LIMIT)
-    refuse_beyond_max(instance, id);
+    refuse_beyond_max(instance, source, id);
   if (error)
     return error;
   if (unsure)
     job->replayed = UINT16_MAX;
   if (from_file)
     (void)claim(instance, job);
-  else
-    refuse_no_more(instance);
+  else if (taken)
+    refuse_no_more(instance, source);
   job->sources |= (uint8_t)source;
   if (job->forgotten)
     watch_again(instance, job, now);
@@ -323,9 +354,9 @@ void fc_instance_file_end(struct fc_instance *instance, const char *refused,
       fc_instance_forget_job(instance, job, now);
   }
   if (refused)
-    refuse(instance, refused);
+    refuse(instance, FC_SOURCE_FILE, refused);
   else
-    refuse_no_more(instance);
+    refuse_no_more(instance, FC_SOURCE_FILE);
   fc_instance_unlock(instance);
 }
 
@@ -362,6 +393,13 @@ static void spread(struct fc_instance *instance, struct fc_now now) {
           &instance->registry.polls, &job->poll,
           fc_schedule_slot_ms(&instance->schedule, job->phase_ms, now.mono_ms));
     }
+}
+
+/* While the gate is closed, and in a long pause, most jobs are not asked for:
+ * what was known of them grows old. */
+static void silence(struct fc_instance *instance) {
+  for (struct fc_job *job = instance->registry.first; job; job = job->next)
+    job->fresh = false;
 }
 
 static void job_tick(struct fc_instance *instance, struct fc_job *job,
@@ -401,6 +439,7 @@ static int64_t tick(struct fc_instance *instance, struct fc_now now) {
     job_tick(instance, fc_registry_job_of_timer(node), now);
   if (now.mono_ms >= unusable_ms(instance)) {
     instance->problem = PROBLEM_API;
+    silence(instance);
     fc_instance_owe(instance, FC_EVENT_API_UNUSABLE,
                     FC_EVENT_BIT(FC_EVENT_API_USABLE));
   }
@@ -487,7 +526,8 @@ static void api_is_down(struct fc_instance *instance, const char *text,
     return;
   instance->problem = PROBLEM_KEY;
   fc_instance_owe(instance, FC_EVENT_KEY_REJECTED,
-                  FC_EVENT_BIT(FC_EVENT_API_USABLE));
+                  FC_EVENT_BIT(FC_EVENT_API_USABLE) |
+                      FC_EVENT_BIT(FC_EVENT_API_UNUSABLE));
 }
 
 /* RFC 8594: warned of once per date, and once more in its last week. */
@@ -614,10 +654,13 @@ static void report_locked(struct fc_instance *instance,
     api_is_up(instance);
   else
     api_is_down(instance, result->detail, outcome == FC_OUTCOME_REJECTED, now);
+  bool was_closed = fc_schedule_is_closed(&instance->schedule);
   bool opened =
       fc_schedule_ended(&instance->schedule, outcome,
                         result->has_retry_after ? result->retry_after_s : -1,
                         ticket->started_ms, now.mono_ms);
+  if (!was_closed && fc_schedule_is_closed(&instance->schedule))
+    silence(instance);
   job->in_flight = false;
   if (job->forgotten) {
     fc_instance_drop_if_unused(instance, job);

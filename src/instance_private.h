@@ -57,7 +57,7 @@ struct fc_instance {
   uint32_t owed; /* instance events */
   char api_text[FC_ERROR_TEXT_SIZE];
   char refused_text[FC_ERROR_TEXT_SIZE];
-  bool refusing;
+  unsigned refusing;  /* set of enum fc_job_source: whose jobs */
   unsigned file_pass; /* counts readings of the JobFile */
   struct fc_note notes[FC_NOTES_MAX];
   size_t notes_len, notes_lost;
@@ -83,7 +83,7 @@ int64_t fc_instance_epoch_s(const struct fc_instance *instance,
                             struct fc_now now);
 
 /* Queues events of a job to be handed over: a set of types, which may be
- * empty. */
+ * empty. A loss takes back a "found" that nobody has heard of yet. */
 void fc_instance_owe_job(struct fc_instance *instance, struct fc_job *job,
                          unsigned events);
 

@@ -78,7 +78,7 @@ struct fc_job {
   bool in_flight : 1;
   bool forgotten : 1; /* nobody wants it watched: no requests, no series */
   bool kept : 1;      /* ... but not freed, so that it is not told of again */
-  bool fresh : 1;     /* the last request got an answer */
+  bool fresh : 1;     /* the last answer is no failure and may be shown */
   bool observed : 1;  /* seen unfinished: it has a duration */
   bool stalled : 1;
   bool silent : 1; /* its series have ended (ForgetAfter) */

@@ -111,7 +111,7 @@ bool fc_schedule_ended(struct fc_schedule *schedule, enum fc_outcome outcome,
                        int64_t now_ms) {
   schedule->in_flight--;
   /* Requests that were under way when the gate closed tell nothing new. */
-  bool stale = schedule->closed && started_ms < schedule->closed_at_ms;
+  bool stale = schedule->closed && started_ms <= schedule->closed_at_ms;
   switch (outcome) {
   case FC_OUTCOME_ANSWER:
     return open_gate(schedule);
@@ -138,7 +138,11 @@ void fc_schedule_abandoned(struct fc_schedule *schedule) {
 void fc_schedule_key_changed(struct fc_schedule *schedule, int64_t now_ms) {
   schedule->rejections = 0;
   if (schedule->closed)
-    schedule->probe_at_ms = now_ms;
+    schedule->probe_at_ms = max64(now_ms, schedule->closed_at_ms + 1);
+}
+
+bool fc_schedule_is_closed(const struct fc_schedule *schedule) {
+  return schedule->closed;
 }
 
 int64_t fc_schedule_pause_ms(struct fc_schedule *schedule, unsigned failures,

@@ -84,6 +84,9 @@ void fc_schedule_abandoned(struct fc_schedule *schedule);
 /* The key is a new one: a closed gate is probed at once. */
 void fc_schedule_key_changed(struct fc_schedule *schedule, int64_t now_ms);
 
+/* True while the gate is closed. */
+bool fc_schedule_is_closed(const struct fc_schedule *schedule);
+
 /* The pause after `failures` (>= 1) failures in a row, at most max_ms, but
  * never shorter than the interval. */
 int64_t fc_schedule_pause_ms(struct fc_schedule *schedule, unsigned failures,

@@ -153,6 +153,73 @@ START_TEST(requests_under_way_when_the_gate_closes_count_once) {
 }
 END_TEST
 
+START_TEST(requests_of_the_moment_in_which_the_gate_closes_count_once) {
+  struct fc_schedule schedule = make(32, 0);
+  enum fc_outcome outcome = _i ? FC_OUTCOME_REJECTED : FC_OUTCOME_FAILURE;
+  for (int i = 0; i < 32; i++)
+    fc_schedule_started(&schedule, START_MS);
+  for (int i = 0; i < 32; i++)
+    (void)fc_schedule_ended(&schedule, outcome, -1, START_MS, START_MS);
+  ck_assert(fc_schedule_is_closed(&schedule));
+  ck_assert_int_le(fc_schedule_open_ms(&schedule), START_MS + 2 * INTERVAL_MS);
+  fc_schedule_release(&schedule);
+}
+END_TEST
+
+START_TEST(a_late_answer_opens_the_gate) {
+  struct fc_schedule schedule = make(32, 0);
+  fc_schedule_started(&schedule, START_MS);
+  for (int i = 0; i < FC_SCHEDULE_FAILURES; i++)
+    (void)request(&schedule, FC_OUTCOME_FAILURE, -1, START_MS);
+  ck_assert(fc_schedule_is_closed(&schedule));
+  ck_assert(fc_schedule_ended(&schedule, FC_OUTCOME_ANSWER, -1, START_MS,
+                              START_MS + 900));
+  ck_assert(!fc_schedule_is_closed(&schedule));
+  ck_assert(open_now(&schedule, START_MS + 900));
+  fc_schedule_release(&schedule);
+}
+END_TEST
+
+START_TEST(a_probe_that_gets_a_429_leaves_the_gate_closed) {
+  struct fc_schedule schedule = make(32, 0);
+  for (int i = 0; i < FC_SCHEDULE_FAILURES; i++)
+    (void)request(&schedule, FC_OUTCOME_FAILURE, -1, START_MS);
+  int64_t now_ms = fc_schedule_open_ms(&schedule);
+  (void)request(&schedule, FC_OUTCOME_RATE_LIMIT, 77, now_ms);
+  ck_assert(fc_schedule_is_closed(&schedule));
+  ck_assert_int_eq(fc_schedule_open_ms(&schedule), now_ms + 77000);
+  now_ms += 77000;
+  fc_schedule_started(&schedule, now_ms);
+  ck_assert_int_eq(fc_schedule_open_ms(&schedule), FC_NEVER);
+  fc_schedule_release(&schedule);
+}
+END_TEST
+
+START_TEST(a_429_is_no_failure_and_a_short_one_shortens_no_pause) {
+  struct fc_schedule schedule = make(32, 0);
+  for (int i = 0; i < 32; i++)
+    fc_schedule_started(&schedule, START_MS);
+  for (int i = 0; i < 32; i++)
+    (void)fc_schedule_ended(&schedule, FC_OUTCOME_RATE_LIMIT, i ? 1 : 23,
+                            START_MS, START_MS + i);
+  ck_assert(!fc_schedule_is_closed(&schedule));
+  ck_assert_int_eq(fc_schedule_open_ms(&schedule), START_MS + 23000);
+  fc_schedule_release(&schedule);
+}
+END_TEST
+
+START_TEST(a_request_given_up_counts_as_none) {
+  struct fc_schedule schedule = make(1, 0);
+  for (int i = 0; i < 3 * FC_SCHEDULE_FAILURES; i++) {
+    ck_assert(open_now(&schedule, START_MS));
+    fc_schedule_started(&schedule, START_MS);
+    fc_schedule_abandoned(&schedule);
+  }
+  ck_assert(!fc_schedule_is_closed(&schedule));
+  fc_schedule_release(&schedule);
+}
+END_TEST
+
 START_TEST(a_rejected_key_closes_the_gate_and_a_new_one_is_tried_at_once) {
   struct fc_schedule schedule = make(32, 0);
   (void)request(&schedule, FC_OUTCOME_REJECTED, -1, START_MS);
@@ -161,6 +228,9 @@ START_TEST(a_rejected_key_closes_the_gate_and_a_new_one_is_tried_at_once) {
   ck_assert(open_now(&schedule, START_MS + 1));
   fc_schedule_started(&schedule, START_MS + 1);
   ck_assert_int_eq(fc_schedule_open_ms(&schedule), FC_NEVER);
+  (void)fc_schedule_ended(&schedule, FC_OUTCOME_REJECTED, -1, START_MS + 1,
+                          START_MS + 2);
+  ck_assert(!open_now(&schedule, START_MS + INTERVAL_MS));
   fc_schedule_release(&schedule);
 }
 END_TEST
@@ -236,6 +306,12 @@ int main(void) {
   tcase_add_test(tests,
                  a_closed_gate_lets_one_probe_through_after_growing_pauses);
   tcase_add_test(tests, requests_under_way_when_the_gate_closes_count_once);
+  tcase_add_loop_test(
+      tests, requests_of_the_moment_in_which_the_gate_closes_count_once, 0, 2);
+  tcase_add_test(tests, a_late_answer_opens_the_gate);
+  tcase_add_test(tests, a_probe_that_gets_a_429_leaves_the_gate_closed);
+  tcase_add_test(tests, a_429_is_no_failure_and_a_short_one_shortens_no_pause);
+  tcase_add_test(tests, a_request_given_up_counts_as_none);
   tcase_add_test(tests,
                  a_rejected_key_closes_the_gate_and_a_new_one_is_tried_at_once);
   tcase_add_test(tests,
