@@ -26,9 +26,20 @@ static void add_text(notification_t *notification, const char *name,
     (void)plugin_notification_meta_add_string(notification, name, value);
 }
 
+/* Receivers compare keys of all instances. */
+static void add_key(notification_t *notification,
+                    const struct fc_settings *settings,
+                    const struct fc_event *event) {
+  char key[FC_EVENT_KEY_SIZE], text[FC_NAME_MAX + 1 + FC_EVENT_KEY_SIZE];
+  (void)snprintf(text, sizeof(text), "%s/%s", settings->name,
+                 fc_event_key(event, key));
+  add_text(notification, "dedup_key", text);
+}
+
 static void add_metadata(notification_t *notification,
+                         const struct fc_settings *settings,
                          const struct fc_event *event) {
-  char key[FC_EVENT_KEY_SIZE], date[FC_TIMESTAMP_SIZE];
+  char date[FC_TIMESTAMP_SIZE];
   const struct fc_kind *kind = fc_kind_get(event->kind);
   if (kind)
     add_text(notification, "kind", kind->name);
@@ -41,7 +52,7 @@ static void add_metadata(notification_t *notification,
   if (event->has_expires_at)
     add_text(notification, "expires_at",
              fc_timestamp_format(date, event->expires_at_s));
-  add_text(notification, "dedup_key", fc_event_key(event, key));
+  add_key(notification, settings, event);
   if (event->possible_duplicate)
     (void)plugin_notification_meta_add_boolean(notification,
                                                "possible_duplicate", true);
@@ -66,7 +77,7 @@ void fc_notify_dispatch(const struct fc_settings *settings,
                  event->id[0] ? "job_status" : "api_up");
   (void)snprintf(notification.type_instance, sizeof(notification.type_instance),
                  "%s", event->name);
-  add_metadata(&notification, event);
+  add_metadata(&notification, settings, event);
   plugin_log(severities[severity].log, "firecrawl plugin: %s: %s",
              settings->name, message);
   (void)plugin_dispatch_notification(&notification);

@@ -75,8 +75,8 @@ const char *fc_event_message(const struct fc_event *event,
                              char message[FC_EVENT_MESSAGE_SIZE]);
 
 /* What two reports of the same event share: the job's ID, the event and when
- * the job was first seen; of an instance's event the time instead. Returns
- * key. */
+ * the job was first seen; of an instance's event the time instead. Unique
+ * within an instance. Returns key. */
 const char *fc_event_key(const struct fc_event *event,
                          char key[FC_EVENT_KEY_SIZE]);
 

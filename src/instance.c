@@ -78,6 +78,21 @@ static void learn_clock(struct fc_instance *instance, int64_t date_s,
   instance->has_clock = true;
 }
 
+static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* Only the server's time tells whether a stored time stamp lies ahead: the
+ * local clock may be behind. One that does counts as now. */
+static void clamp_stamps(struct fc_instance *instance, struct fc_now now) {
+  int64_t now_s = fc_instance_epoch_s(instance, now);
+  for (struct fc_job *job = instance->registry.first; job; job = job->next) {
+    job->processing_since_s = min64(job->processing_since_s, now_s);
+    job->ended_s = min64(job->ended_s, now_s);
+    job->notified_s = min64(job->notified_s, now_s);
+    if (!job->forgotten)
+      fc_instance_set_timer(instance, job, now);
+  }
+}
+
 static bool job_is_unfinished(const struct fc_job *job) {
   return !fc_status_is_final(job->status);
 }
@@ -151,7 +166,8 @@ void fc_instance_forget_job(struct fc_instance *instance, struct fc_job *job,
   job->sources = 0;
   job->forgotten = true;
   job->silent = true;
-  job->kept = fc_status_is_final(job->status) && wait_s > 0;
+  job->kept = fc_status_is_final(job->status) && wait_s > 0 &&
+              instance->kept < (size_t)instance->settings->max_jobs;
   fc_heap_remove(&instance->registry.polls, &job->poll);
   fc_heap_remove(&instance->registry.timers, &job->timer);
   if (job->kept) {
@@ -217,6 +233,7 @@ static enum fc_error add_new(struct fc_instance *instance,
                                          now.mono_ms)
                    : now.mono_ms);
   job->file_pass = instance->file_pass - 1;
+  job->last_asked_ms = now.mono_ms;
   *added = job;
   return FC_OK;
 }
@@ -261,6 +278,8 @@ static enum fc_error known_again(struct fc_instance *instance,
                                  struct fc_job *job, const char *name) {
   if (job->kept && is_full(instance))
     return FC_ERR_LIMIT;
+  if (!name)
+    return FC_OK;
   return fc_registry_rename(&instance->registry, job, name);
 }
 
@@ -282,10 +301,11 @@ static enum fc_error add_locked(struct fc_instance *instance,
     return FC_ERR_EXISTS;
   bool is_new = !job || job->forgotten || !(job->sources & (uint8_t)source);
   bool unsure = !job && instance->unsure && source != FC_SOURCE_REGISTRATION;
-  bool renamed = job && strcmp(job->name->text, name) != 0;
+  bool renamed = job && name && strcmp(job->name->text, name) != 0;
   bool taken = !job || job->forgotten;
-  enum fc_error error = !job ? add_new(instance, kind, id, name, now, &job)
-                             : known_again(instance, job, name);
+  enum fc_error error =
+      !job ? add_new(instance, kind, id, name ? name : id, now, &job)
+           : known_again(instance, job, name);
   if (error == FC_ERR_LIMIT)
     refuse_beyond_max(instance, source, id);
   if (error)
@@ -308,9 +328,10 @@ enum fc_error fc_instance_add(struct fc_instance *instance,
                               const struct fc_kind *kind, const char *id,
                               const char *name, enum fc_job_source source,
                               struct fc_now now) {
-  if (!name)
+  if (!name && source != FC_SOURCE_REGISTRATION)
     name = id;
-  if (!fc_id_valid(id, strlen(id)) || !fc_name_valid(name, strlen(name)))
+  if (!fc_id_valid(id, strlen(id)) ||
+      (name && !fc_name_valid(name, strlen(name))))
     return FC_ERR_ARGUMENT;
   fc_instance_lock(instance);
   enum fc_error error = add_locked(instance, kind, id, name, source, now);
@@ -466,6 +487,13 @@ static void take(struct fc_instance *instance, struct fc_job *job,
   job->last_asked_ms = now.mono_ms;
 }
 
+int64_t fc_instance_wait(struct fc_instance *instance, struct fc_now now) {
+  fc_instance_lock(instance);
+  int64_t wake_ms = tick(instance, now);
+  fc_instance_unlock(instance);
+  return wake_ms;
+}
+
 bool fc_instance_next(struct fc_instance *instance, struct fc_now now,
                       struct fc_ticket *ticket, int64_t *wake_ms) {
   fc_instance_lock(instance);
@@ -544,7 +572,6 @@ static void endpoint_sunset(struct endpoint *endpoint, int64_t sunset_s,
   } else {
     return;
   }
-  endpoint->unsaved = true;
   endpoint->owed |= FC_EVENT_BIT(FC_EVENT_ENDPOINT_SUNSET);
 }
 
@@ -557,13 +584,8 @@ static void learn_endpoint(struct fc_instance *instance,
                  result->successor);
   if (result->has_sunset)
     endpoint_sunset(endpoint, result->sunset_s, now_s);
-  if (result->answer == FC_ANSWER_STATUS && endpoint->gone_reported) {
-    endpoint->gone_reported = false;
-    endpoint->unsaved = true;
-  }
   if (result->answer == FC_ANSWER_GONE && !endpoint->gone_reported) {
     endpoint->gone_reported = true;
-    endpoint->unsaved = true;
     endpoint->owed |= FC_EVENT_BIT(FC_EVENT_ENDPOINT_GONE);
   }
 }
@@ -645,8 +667,11 @@ static void report_locked(struct fc_instance *instance,
                           const struct fc_result *result,
                           enum fc_outcome outcome, struct fc_now now) {
   struct fc_job *job = ticket->job;
+  bool first_date = result->has_date && !instance->has_clock;
   if (result->has_date)
     learn_clock(instance, result->date_s, now);
+  if (first_date)
+    clamp_stamps(instance, now);
   count_result(instance, ticket, result);
   learn_endpoint(instance, ticket->kind, result,
                  fc_instance_epoch_s(instance, now));

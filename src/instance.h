@@ -43,8 +43,9 @@ int64_t fc_instance_interval_ms(const struct fc_instance *instance);
 /* --- Sources of jobs. Any thread. */
 
 /* Watches a job, or adds the source to those that want it watched. A NULL name
- * is the ID. A job known by another name changes it; one known as another kind
- * keeps its kind. FC_ERR_ARGUMENT for a bad ID or name, FC_ERR_LIMIT when
+ * is the ID; of a registration it keeps the name that a known job has. A job
+ * known by another name changes it; one known as another kind keeps its kind.
+ * FC_ERR_ARGUMENT for a bad ID or name, FC_ERR_LIMIT when
  * MaxJobs are there, FC_ERR_MEMORY. */
 FC_MUST_USE enum fc_error fc_instance_add(struct fc_instance *instance,
                                           const struct fc_kind *kind,
@@ -88,6 +89,10 @@ struct fc_ticket {
  * report or a change. */
 bool fc_instance_next(struct fc_instance *instance, struct fc_now now,
                       struct fc_ticket *ticket, int64_t *wake_ms);
+
+/* Lets time pass where no request can be made. Returns when to call again,
+ * monotonic; FC_NEVER for not before a change. */
+int64_t fc_instance_wait(struct fc_instance *instance, struct fc_now now);
 
 /* How the request of a ticket ended. Returns true when the key was rejected. */
 bool fc_instance_report(struct fc_instance *instance,

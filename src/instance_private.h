@@ -22,8 +22,12 @@ struct endpoint {
   int64_t sunset_reported_s; /* the date that was warned of; 0: none yet */
   bool last_warning_given;   /* ... for that date */
   bool gone_reported;
-  bool unsaved, saving;
-  uint32_t owed; /* ENDPOINT_GONE, ENDPOINT_SUNSET */
+  struct fc_endpoint_told { /* what was handed over of it */
+    int64_t sunset_s;
+    bool last_warning, gone;
+  } told;
+  bool unsaved, saving; /* `told` */
+  uint32_t owed;        /* ENDPOINT_GONE, ENDPOINT_SUNSET */
   char successor[FC_WORD_SIZE];
 };
 

@@ -89,7 +89,7 @@ static void fill_view(const struct fc_job *job, int64_t now_s,
 
 static void age_of(struct fc_instance *instance, const struct fc_job *job,
                    int64_t now_ms) {
-  if (fc_status_is_final(job->status) || job->forgotten || !job->asked)
+  if (fc_status_is_final(job->status) || job->forgotten)
     return;
   int64_t age_ms = now_ms - job->last_asked_ms;
   if (!instance->pass_has_age || age_ms > instance->pass_age_ms)
@@ -243,6 +243,17 @@ static void job_handed_over(struct fc_instance *instance, struct fc_job *job,
   fc_instance_drop_if_unused(instance, job);
 }
 
+static void endpoint_handed_over(struct endpoint *endpoint, unsigned event) {
+  endpoint->owed &= ~event;
+  if (event & FC_EVENT_BIT(FC_EVENT_ENDPOINT_GONE))
+    endpoint->told.gone = true;
+  if (event & FC_EVENT_BIT(FC_EVENT_ENDPOINT_SUNSET)) {
+    endpoint->told.sunset_s = endpoint->sunset_reported_s;
+    endpoint->told.last_warning = endpoint->last_warning_given;
+  }
+  endpoint->unsaved = true;
+}
+
 void fc_instance_handed_over(struct fc_instance *instance,
                              const struct fc_delivery *delivery) {
   const struct fc_event *event = &delivery->event;
@@ -251,7 +262,7 @@ void fc_instance_handed_over(struct fc_instance *instance,
   if (delivery->job)
     job_handed_over(instance, delivery->job, bit);
   else if (event->kind != FC_KIND_COUNT)
-    instance->endpoints[event->kind].owed &= ~bit;
+    endpoint_handed_over(&instance->endpoints[event->kind], bit);
   else
     instance->owed &= ~bit;
   fc_instance_unlock(instance);

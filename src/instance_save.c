@@ -6,16 +6,13 @@
 
 #include <string.h>
 
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-
-/* Time stamps of a clock that was ahead count as now. */
 static void restore_times(struct fc_job *job,
-                          const struct fc_job_record *record, int64_t now_s) {
+                          const struct fc_job_record *record) {
   job->first_seen_s = record->first_seen_s;
   job->observed = record->has_processing_since;
-  job->processing_since_s = min64(record->processing_since_s, now_s);
-  job->ended_s = min64(record->ended_s, now_s);
-  job->notified_s = min64(record->notified_s, now_s);
+  job->processing_since_s = record->processing_since_s;
+  job->ended_s = record->ended_s;
+  job->notified_s = record->notified_s;
   job->has_expires_at = record->has_expires_at;
   job->expires_at_s = record->expires_at_s;
 }
@@ -61,7 +58,8 @@ static enum fc_error restore_new(struct fc_instance *instance,
   job->phase_ms = fc_schedule_phase_ms(&instance->schedule);
   if (record->error)
     fc_job_keep_error(job, record->error);
-  restore_times(job, record, fc_instance_epoch_s(instance, now));
+  job->last_asked_ms = now.mono_ms;
+  restore_times(job, record);
   restore_figures(job, record);
   restore_flags(job, record, clean);
   fc_registry_count(registry, job);
@@ -100,6 +98,11 @@ void fc_instance_restore_endpoint(struct fc_instance *instance,
   endpoint->sunset_reported_s = record->sunset_reported_s;
   endpoint->last_warning_given = record->last_warning_given;
   endpoint->gone_reported = record->gone_reported;
+  endpoint->told = (struct fc_endpoint_told){
+      .sunset_s = record->sunset_reported_s,
+      .last_warning = record->last_warning_given,
+      .gone = record->gone_reported,
+  };
   fc_instance_unlock(instance);
 }
 
@@ -156,7 +159,8 @@ bool fc_instance_has_unsaved(struct fc_instance *instance, bool *urgent) {
   bool any = instance->unsaved_first != NULL;
   *urgent = any && instance->save_urgent;
   for (size_t i = 0; i < FC_KIND_COUNT; i++)
-    any = any || instance->endpoints[i].unsaved;
+    if (instance->endpoints[i].unsaved)
+      any = *urgent = true;
   fc_instance_unlock(instance);
   return any;
 }
@@ -242,9 +246,9 @@ size_t fc_instance_save_take_endpoints(struct fc_instance *instance,
     endpoint->saving = true;
     records[len++] = (struct fc_endpoint_record){
         .kind = (enum fc_kind_id)i,
-        .sunset_reported_s = endpoint->sunset_reported_s,
-        .last_warning_given = endpoint->last_warning_given,
-        .gone_reported = endpoint->gone_reported,
+        .sunset_reported_s = endpoint->told.sunset_s,
+        .last_warning_given = endpoint->told.last_warning,
+        .gone_reported = endpoint->told.gone,
     };
   }
   fc_instance_unlock(instance);

@@ -54,18 +54,19 @@ struct fc_job {
   char *id;                       /* in the job's own allocation */
   char *error; /* the API's error text of a failed job; NULL: none */
   int64_t phase_ms;
-  int64_t first_asked_ms, last_asked_ms; /* monotonic; valid if `asked` */
-  int64_t first_seen_s;       /* when it was first listed or registered */
+  int64_t first_asked_ms; /* monotonic; valid if `asked` */
+  int64_t last_asked_ms;  /* ... or when it came, if it was never asked for */
+  int64_t first_seen_s;   /* when it was first listed or registered */
   int64_t processing_since_s; /* first seen unfinished; valid if `observed` */
   int64_t ended_s;            /* seen final or lost; valid then */
   int64_t notified_s;         /* failure last reported; valid once failed */
   int64_t expires_at_s;
   double tokens, credits, percent;
-  unsigned failures; /* requests in a row that failed; kept by the instance */
-  unsigned misses;   /* 404 or 410 in a row */
+  unsigned failures;  /* requests in a row that failed; kept by the instance */
+  unsigned misses;    /* 404 or 410 in a row */
   unsigned file_pass; /* the last reading of the JobFile that had it */
-  uint16_t owed;     /* events still to be handed over: sets of types */
-  uint16_t saved;    /* those of them that the state file has as pending */
+  uint16_t owed;      /* events still to be handed over: sets of types */
+  uint16_t saved;     /* those of them that the state file has as pending */
   uint16_t saving_owed; /* `owed` as it is being saved */
   uint16_t replayed;    /* those of them that a crash may have handed over */
   uint16_t handed;      /* events that were handed over */

@@ -166,7 +166,7 @@ static int64_t watch_step(struct watch *watch, bool flush) {
   if (watch->target.settings->api_key_file) {
     file_ms = min64(file_ms, watch->key_check_ms);
     if (!watch->key.bytes)
-      return file_ms;
+      return min64(file_ms, fc_instance_wait(watch->instance, now));
   }
   while (fc_instance_next(watch->instance, now, &ticket, &wake_ms)) {
     start(watch, &ticket);

@@ -392,6 +392,108 @@ START_TEST(job_metrics_unfinished_shows_no_final_job) {
 }
 END_TEST
 
+START_TEST(a_job_never_asked_for_is_as_old_as_its_wait) {
+  struct fc_job_view view;
+  ck_assert_int_eq(add("a", "n", FC_SOURCE_CONFIG), FC_OK);
+  pass_s(100);
+  (void)view_of("n", &view);
+  struct fc_stats figures = stats();
+  ck_assert(figures.has_poll_age);
+  ck_assert_double_eq(figures.poll_age_s, 100);
+}
+END_TEST
+
+START_TEST(a_registration_without_a_name_keeps_the_name_there_is) {
+  ck_assert_int_eq(add("a", "nightly", FC_SOURCE_CONFIG), FC_OK);
+  ck_assert_int_eq(add("a", NULL, FC_SOURCE_REGISTRATION), FC_OK);
+  answer("a", status_reply("processing"));
+  ck_assert_int_eq(status_of("nightly"), FC_STATUS_PROCESSING);
+  ck_assert_int_eq(status_of("a"), FC_STATUS_NONE);
+}
+END_TEST
+
+START_TEST(ended_jobs_that_are_forgotten_are_kept_up_to_max_jobs) {
+  settings.max_jobs = 2;
+  for (int i = 0; i < 6; i++) {
+    char id[16];
+    (void)snprintf(id, sizeof(id), "%d", i);
+    ck_assert_int_eq(add(id, NULL, FC_SOURCE_REGISTRATION), FC_OK);
+    answer(id, status_reply("completed"));
+    ck_assert_int_eq(
+        fc_instance_forget(instance, id, FC_SOURCE_REGISTRATION, now), FC_OK);
+  }
+  int known = 0;
+  for (int i = 0; i < 6; i++) {
+    char id[16];
+    (void)snprintf(id, sizeof(id), "%d", i);
+    known += fc_instance_knows(instance, id);
+  }
+  ck_assert_int_eq(known, 2);
+}
+END_TEST
+
+START_TEST(an_endpoint_that_is_gone_is_told_of_once_though_it_comes_and_goes) {
+  ck_assert_int_eq(add("a", "n", FC_SOURCE_CONFIG), FC_OK);
+  answer("a", plain(FC_ANSWER_GONE, FC_OK, 410));
+  ck_assert_ptr_nonnull(strstr(event(), "endpoint gone"));
+  answer("a", status_reply("processing"));
+  answer("a", plain(FC_ANSWER_GONE, FC_OK, 410));
+  ck_assert_str_eq(event(), "");
+}
+END_TEST
+
+/* What an earlier run stored of a job in processing for 100 s, restored where
+ * the local clock is hours behind the server's. */
+START_TEST(a_local_clock_that_is_behind_makes_no_job_stalled_at_a_restart) {
+  enum { BEHIND_S = 5 * 3600 };
+  struct fc_job_view view;
+  int64_t server_s = now.epoch_s + BEHIND_S;
+  struct fc_job_record record = {
+      .id = "a",
+      .name = "n",
+      .kind = FC_KIND_EXTRACT,
+      .sources = FC_SOURCE_REGISTRATION,
+      .status = FC_STATUS_PROCESSING,
+      .previous = FC_STATUS_NONE,
+      .first_seen_s = server_s - 100,
+      .has_processing_since = true,
+      .processing_since_s = server_s - 100,
+  };
+  ck_assert_int_eq(fc_instance_restore(instance, &record, true, now), FC_OK);
+  struct fc_result result = status_reply("processing");
+  result.has_date = true;
+  result.date_s = server_s;
+  answer("a", result);
+  ck_assert_str_eq(event(), "");
+  ck_assert(view_of("n", &view));
+  ck_assert_int_ge(view.duration_s, 100);
+  ck_assert_int_le(view.duration_s, 120);
+}
+END_TEST
+
+START_TEST(a_stored_time_in_the_future_counts_as_now) {
+  struct fc_job_view view;
+  struct fc_job_record record = {
+      .id = "a",
+      .name = "n",
+      .kind = FC_KIND_EXTRACT,
+      .sources = FC_SOURCE_REGISTRATION,
+      .status = FC_STATUS_PROCESSING,
+      .previous = FC_STATUS_NONE,
+      .has_processing_since = true,
+      .processing_since_s = now.epoch_s + 1000000,
+  };
+  ck_assert_int_eq(fc_instance_restore(instance, &record, true, now), FC_OK);
+  struct fc_result result = status_reply("processing");
+  result.has_date = true;
+  result.date_s = now.epoch_s;
+  answer("a", result);
+  pass_s(50);
+  ck_assert(view_of("n", &view));
+  ck_assert_int_ge(view.duration_s, 50);
+}
+END_TEST
+
 START_TEST(an_unusable_api_is_told_after_three_intervals) {
   ck_assert_int_eq(add("a", "n", FC_SOURCE_CONFIG), FC_OK);
   answer("a", plain(FC_ANSWER_NONE, FC_ERR_CONNECT, 0));
@@ -571,6 +673,14 @@ int main(void) {
   tcase_add_test(tests, a_failure_is_repeated_after_repeat_interval);
   tcase_add_test(tests, a_result_that_expires_soon_is_told_once);
   tcase_add_test(tests, job_metrics_unfinished_shows_no_final_job);
+  tcase_add_test(tests, a_job_never_asked_for_is_as_old_as_its_wait);
+  tcase_add_test(tests, a_registration_without_a_name_keeps_the_name_there_is);
+  tcase_add_test(tests, ended_jobs_that_are_forgotten_are_kept_up_to_max_jobs);
+  tcase_add_test(
+      tests, an_endpoint_that_is_gone_is_told_of_once_though_it_comes_and_goes);
+  tcase_add_test(
+      tests, a_local_clock_that_is_behind_makes_no_job_stalled_at_a_restart);
+  tcase_add_test(tests, a_stored_time_in_the_future_counts_as_now);
   tcase_add_test(tests, an_unusable_api_is_told_after_three_intervals);
   tcase_add_test(tests, a_rejected_key_is_told_at_once_and_once);
   tcase_add_test(tests, a_sunset_is_told_once_and_once_more_in_its_last_week);

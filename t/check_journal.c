@@ -178,6 +178,46 @@ START_TEST(what_may_have_been_told_before_a_loss_is_marked) {
 }
 END_TEST
 
+static void endpoint_ends(enum fc_answer answer) {
+  struct fc_ticket ticket;
+  int64_t wake_ms;
+  ck_assert_int_eq(fc_instance_add(instance, fc_kind_get(FC_KIND_EXTRACT), "a",
+                                   NULL, FC_SOURCE_REGISTRATION, now),
+                   FC_OK);
+  pass_ms(100000);
+  ck_assert(fc_instance_next(instance, now, &ticket, &wake_ms));
+  struct fc_result result = {.answer = answer, .http_code = 410};
+  result.reply.status = FC_STATUS_PROCESSING;
+  result.has_sunset = answer == FC_ANSWER_STATUS;
+  result.sunset_s = 1795000000;
+  (void)fc_instance_report(instance, &ticket, &result, now);
+}
+
+static const struct {
+  enum fc_answer answer;
+  const char *says;
+} endings[] = {
+    {FC_ANSWER_GONE, "endpoint gone"},
+    {FC_ANSWER_STATUS, "sunset"},
+};
+
+START_TEST(an_end_of_an_endpoint_is_told_once_whenever_the_restart_comes) {
+  (void)snprintf(path, sizeof(path), "%s/state.db", directory);
+  open_journal();
+  endpoint_ends(endings[_i].answer);
+  (void)fc_journal_turn(journal, now);
+  close_journal();
+  open_journal();
+  endpoint_ends(endings[_i].answer);
+  ck_assert_ptr_nonnull(strstr(event(), endings[_i].says));
+  close_journal();
+  open_journal();
+  endpoint_ends(endings[_i].answer);
+  ck_assert_str_eq(event(), "");
+  close_journal();
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("journal");
   TCase *tests = tcase_create("journal");
@@ -186,6 +226,9 @@ int main(void) {
   tcase_add_test(tests, an_event_waits_until_it_is_saved);
   tcase_add_test(tests, a_file_that_cannot_be_opened_is_used_once_it_can);
   tcase_add_test(tests, a_file_that_is_locked_meanwhile_gets_everything_later);
+  tcase_add_loop_test(
+      tests, an_end_of_an_endpoint_is_told_once_whenever_the_restart_comes, 0,
+      sizeof(endings) / sizeof(endings[0]));
   tcase_add_test(tests, what_may_have_been_told_before_a_loss_is_marked);
   suite_add_tcase(suite, tests);
   return suite_run(suite);

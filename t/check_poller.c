@@ -1,5 +1,6 @@
 /* The poller's thread with real libcurl and the fake server. */
 
+#include "src/instance_save.h"
 #include "src/poller.h"
 #include "src/transport_curl.h"
 
@@ -169,6 +170,31 @@ START_TEST(a_key_file_is_waited_for_and_followed) {
 }
 END_TEST
 
+START_TEST(time_goes_on_for_jobs_while_there_is_no_key) {
+  struct fc_stats stats;
+  struct fc_job_record record = {
+      .id = "a",
+      .name = "a",
+      .kind = FC_KIND_EXTRACT,
+      .sources = FC_SOURCE_REGISTRATION,
+      .status = FC_STATUS_COMPLETED,
+      .previous = FC_STATUS_NONE,
+      .has_ended = true,
+      .ended_s = now().epoch_s,
+  };
+  settings.api_key_file = strdup("/nonexistent/key");
+  settings.forget_after_s = 1;
+  start();
+  ck_assert_int_eq(fc_instance_restore(instance, &record, true, now()), FC_OK);
+  int64_t end_ms = now().mono_ms + DEADLINE_MS;
+  do {
+    ck_assert(now().mono_ms < end_ms);
+    (void)usleep(TURN_US);
+    fc_instance_stats(instance, now(), &stats);
+  } while (stats.jobs[FC_STATUS_COMPLETED]);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("poller");
   TCase *tests = tcase_create("thread");
@@ -181,6 +207,7 @@ int main(void) {
   tcase_add_test(tests, no_more_than_max_concurrency_are_in_flight);
   tcase_add_test(tests, it_stops_at_once_while_a_server_never_answers);
   tcase_add_test(tests, a_key_file_is_waited_for_and_followed);
+  tcase_add_test(tests, time_goes_on_for_jobs_while_there_is_no_key);
   suite_add_tcase(suite, tests);
   return suite_run(suite);
 }
