@@ -16,17 +16,19 @@
 
 enum { VERSION_MIN = 0x075700 /* 7.87.0: CURLOPT_QUICK_EXIT */ };
 
-/* One easy handle. It stays set up for the target it served last, so that the
- * next request to it only sets a URL. */
+/* One easy handle. It is set up anew for each request: libcurl keeps count of
+ * its retries on dead connections over all transfers of a handle, and gives up
+ * at the sixth unless the handle was reset. */
 struct slot {
   CURL *easy;
-  const struct fc_target *target; /* set up for; NULL: for none */
-  unsigned key_generation;
+  const struct fc_target *target; /* of the last request */
   struct curl_slist *headers;
   struct fc_exchange *exchange; /* NULL: idle */
   enum fc_error callback_error; /* why a callback of ours ended it */
   size_t header_bytes;
+  bool headers_ended; /* of the final response: what follows are trailers */
   uint64_t body_bytes;
+  bool timed_out; /* its last request: the connection may be dead */
   char error_text[CURL_ERROR_SIZE];
   struct slot *next; /* of all, or of the idle ones */
   struct slot *previous;
@@ -67,6 +69,14 @@ static void slot_free(struct slot *slot) {
   free(slot);
 }
 
+/* The code of the final response, which libcurl knows once its status line has
+ * come; 0 before that and for an interim response (RFC 9110 section 15.2). */
+static int final_code(const struct slot *slot) {
+  long code = 0;
+  (void)curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &code);
+  return code < 200 ? 0 : (int)code;
+}
+
 static size_t on_header(char *data, size_t size, size_t count, void *user) {
   struct slot *slot = user;
   size_t len = size * count;
@@ -75,6 +85,9 @@ static size_t on_header(char *data, size_t size, size_t count, void *user) {
     slot->callback_error = FC_ERR_HTTP;
     return 0;
   }
+  if (!final_code(slot) || slot->headers_ended)
+    return len;
+  slot->headers_ended = *data == '\r' || *data == '\n';
   const char *colon = memchr(data, ':', len);
   if (!colon)
     return len;
@@ -140,6 +153,16 @@ static enum fc_error error_of(CURLcode code) {
   return FC_ERR_CONNECT;
 }
 
+/* libcurl (7.88) says "out of memory" to a header line of more than 100 KiB,
+ * which no callback sees. */
+static bool header_too_long(const struct slot *slot, CURLcode code) {
+  curl_off_t first_byte_us = 0;
+  (void)curl_easy_getinfo(slot->easy, CURLINFO_STARTTRANSFER_TIME_T,
+                          &first_byte_us);
+  return code == CURLE_OUT_OF_MEMORY && !slot->callback_error &&
+         !slot->headers_ended && first_byte_us > 0;
+}
+
 static void detail_of(const struct slot *slot, CURLcode code, char *detail,
                       size_t size) {
   size_t used = 0;
@@ -148,7 +171,7 @@ static void detail_of(const struct slot *slot, CURLcode code, char *detail,
     fc_text_append(detail, size, &used,
                    "the reply is larger than MaxBodySize (%" PRId64 " bytes)",
                    slot->target->settings->max_body_bytes);
-  else if (slot->callback_error == FC_ERR_HTTP)
+  else if (slot->callback_error == FC_ERR_HTTP || header_too_long(slot, code))
     fc_text_append(detail, size, &used, "more than %d bytes of headers",
                    FC_HEADER_BYTES_MAX);
   else if (code != CURLE_OK && !slot->callback_error) {
@@ -162,15 +185,16 @@ static void slot_finish(struct curl_transport *transport, struct slot *slot,
                         CURLcode code) {
   char detail[FC_DETAIL_SIZE];
   struct fc_transport_reply reply = {.detail = detail};
-  long http_code = 0;
   curl_off_t microseconds = 0;
-  (void)curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &http_code);
   (void)curl_easy_getinfo(slot->easy, CURLINFO_TOTAL_TIME_T, &microseconds);
-  reply.http_code = (int)http_code;
+  reply.http_code = final_code(slot);
   reply.seconds = (double)microseconds / 1e6;
   reply.error = slot->callback_error ? slot->callback_error : error_of(code);
   if (reply.error == FC_ERR_LIMIT)
     reply.error = FC_ERR_BODY;
+  if (header_too_long(slot, code))
+    reply.error = FC_ERR_HTTP;
+  slot->timed_out = code == CURLE_OPERATION_TIMEDOUT;
   detail_of(slot, code, detail, sizeof(detail));
 
   struct fc_exchange *exchange = slot->exchange;
@@ -180,10 +204,6 @@ static void slot_finish(struct curl_transport *transport, struct slot *slot,
   exchange->slot = NULL;
   slot_push(&transport->idle, slot);
   exchange->ops->done(exchange, &reply);
-}
-
-static const char *scheme_of(const char *url) {
-  return strncasecmp(url, "https:", 6) == 0 ? "https" : "http";
 }
 
 static const long families[] = {
@@ -217,7 +237,8 @@ static CURLcode setup_tls(CURL *easy, const struct fc_settings *settings) {
 }
 
 static CURLcode setup_network(CURL *easy, const struct fc_settings *settings) {
-  SET(CURLOPT_PROTOCOLS_STR, scheme_of(settings->url));
+  bool is_tls = strncasecmp(settings->url, "https:", 6) == 0;
+  SET(CURLOPT_PROTOCOLS_STR, is_tls ? "https" : "http");
   SET(CURLOPT_FOLLOWLOCATION, 0L);
   SET(CURLOPT_PATH_AS_IS, 1L);
   SET(CURLOPT_NOSIGNAL, 1L);
@@ -226,8 +247,10 @@ static CURLcode setup_network(CURL *easy, const struct fc_settings *settings) {
   SET(CURLOPT_CONNECTTIMEOUT_MS, (long)settings->timeout_ms);
   SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
   SET(CURLOPT_HTTP09_ALLOWED, 0L);
-  SET(CURLOPT_PIPEWAIT, 1L);
-  SET(CURLOPT_MAXLIFETIME_CONN, (long)FC_CONNECTION_LIFETIME_S);
+  /* Over TLS, to wait for the first connection is to wait for its handshake. In
+   * the clear it would be to wait for its first reply: for nothing, there is no
+   * HTTP/2, and for long where that request hangs. */
+  SET(CURLOPT_PIPEWAIT, is_tls ? 1L : 0L);
   SET(CURLOPT_IPRESOLVE, families[settings->address_family]);
   SET(CURLOPT_PROXY, settings->proxy ? settings->proxy : "");
   SET(CURLOPT_NOPROXY, settings->no_proxy ? settings->no_proxy : "");
@@ -244,6 +267,18 @@ static CURLcode setup_callbacks(struct slot *slot) {
   SET(CURLOPT_HEADERDATA, slot);
   SET(CURLOPT_WRITEFUNCTION, on_body);
   SET(CURLOPT_WRITEDATA, slot);
+  return CURLE_OK;
+}
+
+/* An HTTP/2 connection outlives the time-out of a request on it, and libcurl
+ * would put the next ones onto it even if the peer has long gone. After a
+ * time-out, one request takes a new connection and lets the idle ones go. */
+static CURLcode setup_request(const struct slot *slot, const char *url) {
+  CURL *easy = slot->easy;
+  long lifetime_s = slot->timed_out ? 1 : FC_CONNECTION_LIFETIME_S;
+  SET(CURLOPT_FRESH_CONNECT, slot->timed_out ? 1L : 0L);
+  SET(CURLOPT_MAXLIFETIME_CONN, lifetime_s);
+  SET(CURLOPT_URL, url);
   return CURLE_OK;
 }
 
@@ -289,10 +324,8 @@ static CURLcode setup_key(CURL *easy, const struct fc_key *key) {
 }
 
 static CURLcode slot_setup(struct slot *slot, const struct fc_target *target) {
-  if (slot->target == target && slot->key_generation == target->key->generation)
-    return CURLE_OK;
   CURL *easy = slot->easy;
-  slot->target = NULL;
+  slot->target = target;
   curl_easy_reset(easy);
   curl_slist_free_all(slot->headers);
   slot->headers = NULL;
@@ -305,11 +338,7 @@ static CURLcode slot_setup(struct slot *slot, const struct fc_target *target) {
     code = setup_headers(slot, target->settings);
   if (!code)
     code = setup_key(easy, target->key);
-  if (code)
-    return code;
-  slot->target = target;
-  slot->key_generation = target->key->generation;
-  return CURLE_OK;
+  return code;
 }
 
 static struct slot *slot_new(void) {
@@ -324,7 +353,8 @@ static struct slot *slot_new(void) {
   return slot;
 }
 
-/* An idle slot, one that is set up for the target if there is one. */
+/* An idle slot, the one that served the target last if there is one: it knows
+ * whether that timed out. */
 static struct slot *slot_take(struct curl_transport *transport,
                               const struct fc_target *target) {
   struct slot *slot = transport->idle;
@@ -346,13 +376,14 @@ static enum fc_error transport_start(struct fc_transport *base,
     return FC_ERR_MEMORY;
   CURLcode code = slot_setup(slot, target);
   if (!code)
-    code = curl_easy_setopt(slot->easy, CURLOPT_URL, url);
+    code = setup_request(slot, url);
   if (code || curl_multi_add_handle(transport->multi, slot->easy)) {
     slot_free(slot);
     return FC_ERR_MEMORY;
   }
   slot->callback_error = FC_OK;
   slot->header_bytes = 0;
+  slot->headers_ended = false;
   slot->body_bytes = 0;
   slot->error_text[0] = '\0';
   slot->exchange = exchange;
@@ -458,12 +489,12 @@ const char *fc_transport_curl_version(void) {
   return curl_version_info(CURLVERSION_NOW)->version;
 }
 
-/* Cuts trailing slashes and a trailing /v1 or /v2 off a URL. */
+/* Cuts trailing slashes and a trailing /v1 or /v2 off an absolute URL. */
 static enum fc_api_version cut_version(char *url) {
   size_t len = strlen(url);
   while (len && url[len - 1] == '/')
     url[--len] = '\0';
-  const char *slash = strrchr(url, '/');
+  const char *host = strstr(url, "://") + 3, *slash = strrchr(host, '/');
   enum fc_api_version version =
       slash ? fc_api_version_from_name(slash + 1) : FC_API_DEFAULT;
   if (version == FC_API_DEFAULT)
@@ -487,6 +518,8 @@ static const struct {
 };
 
 static const char *url_reason(CURLU *parsed, const char *url) {
+  if (!strstr(url, "://"))
+    return "does not begin with http:// or https://";
   CURLUcode code =
       curl_url_set(parsed, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
   if (code)

@@ -5,8 +5,9 @@
  * newer, the scheme of the configured URL only, no redirect, no cookie, no
  * netrc, no environment proxy, no signal, a total time limit, and caps on
  * header bytes and on decoded body bytes (CURLOPT_MAXFILESIZE does not count
- * those). The key travels as bearer token (RFC 6750) to the server only, never
- * to a proxy. */
+ * those). The key travels as bearer token (RFC 6750) to the server only: a
+ * proxy sees no more than a CONNECT, unless the URL is http, whose requests it
+ * sees whole. */
 
 #ifndef FC_TRANSPORT_CURL_H
 #define FC_TRANSPORT_CURL_H

@@ -1,88 +1,12 @@
 /* The API call over a transport that is a script: no network. */
 
 #include "src/client.h"
-#include "src/request.h"
 
 #include "t/capture.h"
+#include "t/scripted_transport.h"
 #include "t/suite.h"
 
 #include <string.h>
-
-/* One reply, given in pieces of any size. */
-struct scripted {
-  struct fc_transport base;
-  int http_code;
-  const char *headers; /* "Name: value\n" lines */
-  const char *body;
-  size_t body_len, piece;
-  enum fc_error error;
-  const char *detail;
-  char url[FC_URL_SIZE];
-  struct fc_exchange *exchange;
-};
-
-static enum fc_error scripted_start(struct fc_transport *base,
-                                    const struct fc_target *target,
-                                    const char *url,
-                                    struct fc_exchange *exchange) {
-  struct scripted *scripted = (struct scripted *)base;
-  (void)target;
-  (void)snprintf(scripted->url, sizeof(scripted->url), "%s", url);
-  scripted->exchange = exchange;
-  return FC_OK;
-}
-
-static void scripted_cancel(struct fc_transport *base,
-                            struct fc_exchange *exchange) {
-  (void)exchange;
-  ((struct scripted *)base)->exchange = NULL;
-}
-
-static void give_headers(const struct scripted *scripted) {
-  const char *line = scripted->headers;
-  while (line && *line) {
-    const char *end = strchr(line, '\n'), *colon = strchr(line, ':');
-    scripted->exchange->ops->header(scripted->exchange, line,
-                                    (size_t)(colon - line), colon + 2,
-                                    (size_t)(end - colon - 2));
-    line = end + 1;
-  }
-}
-
-static enum fc_error scripted_run(struct fc_transport *base,
-                                  int64_t timeout_ms) {
-  struct scripted *scripted = (struct scripted *)base;
-  struct fc_exchange *exchange = scripted->exchange;
-  enum fc_error error = FC_OK;
-  (void)timeout_ms;
-  if (!exchange)
-    return FC_OK;
-  give_headers(scripted);
-  for (size_t i = 0; i < scripted->body_len && !error; i += scripted->piece) {
-    size_t rest = scripted->body_len - i;
-    error =
-        exchange->ops->body(exchange, scripted->body + i,
-                            rest < scripted->piece ? rest : scripted->piece);
-  }
-  scripted->exchange = NULL;
-  struct fc_transport_reply reply = {
-      .error = scripted->error ? scripted->error : error,
-      .http_code = scripted->http_code,
-      .seconds = 0.25,
-      .detail = scripted->detail ? scripted->detail : "",
-  };
-  exchange->ops->done(exchange, &reply);
-  return FC_OK;
-}
-
-static void scripted_wake(struct fc_transport *base) { (void)base; }
-
-static const struct fc_transport_ops scripted_ops = {
-    .start = scripted_start,
-    .cancel = scripted_cancel,
-    .run = scripted_run,
-    .wake = scripted_wake,
-};
 
 static void keep_result(struct fc_call *call, const struct fc_result *result,
                         void *data) {
@@ -90,10 +14,12 @@ static void keep_result(struct fc_call *call, const struct fc_result *result,
   *(struct fc_result *)data = *result;
 }
 
-/* 2026-11-23T18:26:00Z, the captures' own moment. */
-enum { NOW_S = 1795458360 };
+enum { NOW_S = SCRIPTED_EPOCH_S };
 
-static struct fc_result ask(struct scripted *scripted, enum fc_kind_id kind) {
+static struct scripted_transport scripted;
+
+static struct fc_result ask(const struct scripted_reply *reply,
+                            enum fc_kind_id kind) {
   struct fc_settings settings;
   struct fc_key key = {0};
   struct fc_target target = {&settings, &key};
@@ -101,15 +27,13 @@ static struct fc_result ask(struct scripted *scripted, enum fc_kind_id kind) {
   struct fc_call call;
   fc_settings_init(&settings);
   settings.url = strdup("https://api.test");
-  scripted->base.ops = &scripted_ops;
-  if (!scripted->piece)
-    scripted->piece = 4096;
+  scripted_init(&scripted, reply, 1);
   fc_call_init(&call);
-  ck_assert_int_eq(fc_call_start(&call, &scripted->base, &target,
+  ck_assert_int_eq(fc_call_start(&call, &scripted.base, &target,
                                  fc_kind_get(kind), "id-1", NOW_S, keep_result,
                                  &result),
                    FC_OK);
-  ck_assert_int_eq(fc_transport_run(&scripted->base, 0), FC_OK);
+  ck_assert_int_eq(fc_transport_run(&scripted.base, 0), FC_OK);
   ck_assert_int_ne(result.http_code, -1);
   fc_call_release(&call);
   fc_settings_release(&settings);
@@ -118,13 +42,9 @@ static struct fc_result ask(struct scripted *scripted, enum fc_kind_id kind) {
 
 static struct fc_result ask_text(int code, const char *headers,
                                  const char *body) {
-  struct scripted scripted = {
-      .http_code = code,
-      .headers = headers,
-      .body = body,
-      .body_len = strlen(body),
-  };
-  return ask(&scripted, FC_KIND_EXTRACT);
+  struct scripted_reply reply = {
+      .http_code = code, .headers = headers, .body = body};
+  return ask(&reply, FC_KIND_EXTRACT);
 }
 
 static const struct {
@@ -133,45 +53,48 @@ static const struct {
   enum fc_answer answer;
   enum fc_error error;
   enum fc_status status;
-  double tokens; /* -1: none */
+  double tokens;      /* -1: none */
+  int64_t expires_at; /* 0: none */
   const char *error_text;
 } expected[CAPTURES] = {
-    {"v1-bad-key", 401, FC_ANSWER_NONE, FC_ERR_AUTH, FC_STATUS_NONE, -1,
+    {"v1-bad-key", 401, FC_ANSWER_NONE, FC_ERR_AUTH, FC_STATUS_NONE, -1, 0,
      "Unauthorized: Invalid token"},
-    {"v1-cancelled", 200, FC_ANSWER_STATUS, FC_OK, FC_STATUS_CANCELLED, -1, ""},
+    {"v1-cancelled", 200, FC_ANSWER_STATUS, FC_OK, FC_STATUS_CANCELLED, -1,
+     1795478527, ""},
     {"v1-completed", 200, FC_ANSWER_STATUS, FC_OK, FC_STATUS_COMPLETED, 1234,
-     ""},
+     1795478527, ""},
     {"v1-completed-record-lapsed", 200, FC_ANSWER_STATUS, FC_OK,
-     FC_STATUS_COMPLETED, -1, ""},
+     FC_STATUS_COMPLETED, -1, NOW_S, ""},
     {"v1-completed-result-not-yet-stored", 200, FC_ANSWER_STATUS, FC_OK,
-     FC_STATUS_PROCESSING, -1, ""},
+     FC_STATUS_PROCESSING, -1, 1795478527, ""},
     {"v1-failed", 200, FC_ANSWER_STATUS, FC_OK, FC_STATUS_FAILED, -1,
+     1795478527,
      "An unexpected error occurred. Please contact help@firecrawl.com for "
      "help."},
     {"v1-failed-record-lapsed-reads-processing", 200, FC_ANSWER_STATUS, FC_OK,
-     FC_STATUS_PROCESSING, -1, ""},
-    {"v1-no-key", 401, FC_ANSWER_NONE, FC_ERR_AUTH, FC_STATUS_NONE, -1,
+     FC_STATUS_PROCESSING, -1, NOW_S, ""},
+    {"v1-no-key", 401, FC_ANSWER_NONE, FC_ERR_AUTH, FC_STATUS_NONE, -1, 0,
      "Unauthorized"},
-    {"v1-not-found", 404, FC_ANSWER_NOT_FOUND, FC_OK, FC_STATUS_NONE, -1,
+    {"v1-not-found", 404, FC_ANSWER_NOT_FOUND, FC_OK, FC_STATUS_NONE, -1, 0,
      "Extract job not found"},
     {"v1-processing-with-steps", 200, FC_ANSWER_STATUS, FC_OK,
-     FC_STATUS_PROCESSING, -1, ""},
+     FC_STATUS_PROCESSING, -1, 1795478527, ""},
     {"v2-completed", 200, FC_ANSWER_STATUS, FC_OK, FC_STATUS_COMPLETED, 1234,
-     ""},
+     1795478527, ""},
 };
 
 START_TEST(a_captured_reply_means_the_same_in_pieces_of_any_size) {
   char text[CAPTURE_SIZE];
   const char *body = capture_read(expected[_i].name, text);
   for (size_t piece = 1; piece <= strlen(body); piece++) {
-    struct scripted scripted = {
+    struct scripted_reply reply = {
         .http_code = expected[_i].code,
         .headers = "Date: Mon, 23 Nov 2026 18:26:00 GMT\n",
         .body = body,
         .body_len = strlen(body),
         .piece = piece,
     };
-    struct fc_result result = ask(&scripted, FC_KIND_EXTRACT);
+    struct fc_result result = ask(&reply, FC_KIND_EXTRACT);
     ck_assert_int_eq(result.answer, expected[_i].answer);
     ck_assert_int_eq(result.error, expected[_i].error);
     ck_assert_int_eq(result.reply.status, expected[_i].status);
@@ -179,6 +102,9 @@ START_TEST(a_captured_reply_means_the_same_in_pieces_of_any_size) {
     ck_assert_int_eq(result.reply.has_tokens, expected[_i].tokens >= 0);
     if (result.reply.has_tokens)
       ck_assert_double_eq(result.reply.tokens, expected[_i].tokens);
+    ck_assert_int_eq(result.reply.has_expires_at, expected[_i].expires_at != 0);
+    if (result.reply.has_expires_at)
+      ck_assert_int_eq(result.reply.expires_at, expected[_i].expires_at);
     ck_assert(result.has_date);
     ck_assert_int_eq(result.date_s, NOW_S);
   }
@@ -188,13 +114,14 @@ END_TEST
 START_TEST(a_captured_reply_cut_anywhere_yields_no_status) {
   char text[CAPTURE_SIZE];
   const char *body = capture_read(expected[_i].name, text);
-  for (size_t len = 0; len < strlen(body); len++) {
-    struct scripted scripted = {
+  for (size_t cut = 0; cut < 2 * strlen(body); cut++) {
+    struct scripted_reply reply = {
         .http_code = expected[_i].code,
-        .body = body,
-        .body_len = len,
+        .body = cut / 2 ? body : "",
+        .body_len = cut / 2,
+        .piece = cut % 2,
     };
-    struct fc_result result = ask(&scripted, FC_KIND_EXTRACT);
+    struct fc_result result = ask(&reply, FC_KIND_EXTRACT);
     ck_assert_int_eq(result.answer, FC_ANSWER_NONE);
     ck_assert_int_ne(result.error, FC_OK);
   }
@@ -226,11 +153,17 @@ static const struct {
     {404, "<pre>Cannot GET /v1/x</pre>", FC_ANSWER_NONE, FC_ERR_HTTP},
     {404, "{}", FC_ANSWER_NONE, FC_ERR_HTTP},
     {405, "", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {407, "", FC_ANSWER_NONE, FC_ERR_HTTP},
     {408, "", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {409, "{\"success\":false}", FC_ANSWER_NONE, FC_ERR_HTTP},
     {410, "{\"success\":false}", FC_ANSWER_GONE, FC_OK},
     {410, "", FC_ANSWER_GONE, FC_OK},
+    {410, "<html>Gone</html>", FC_ANSWER_GONE, FC_OK},
     {422, "{}", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {425, "", FC_ANSWER_NONE, FC_ERR_HTTP},
     {429, "{}", FC_ANSWER_NONE, FC_ERR_RATE_LIMIT},
+    {429, "<html>slow down</html>", FC_ANSWER_NONE, FC_ERR_RATE_LIMIT},
+    {500, "<html>", FC_ANSWER_NONE, FC_ERR_HTTP},
     {500, "{\"status\":\"failed\"}", FC_ANSWER_NONE, FC_ERR_HTTP},
     {502, "<html>Bad Gateway</html>", FC_ANSWER_NONE, FC_ERR_HTTP},
     {503, "", FC_ANSWER_NONE, FC_ERR_HTTP},
@@ -257,7 +190,9 @@ static const struct {
 } retries[] = {
     {429, "Retry-After: 5\n", "{}", 5},
     {429, "Retry-After: 0\n", "{}", 0},
+    {429, "Retry-After: 3601\n", "{}", 3600},
     {429, "Retry-After: 99999999999999999999\n", "{}", 3600},
+    {429, "retry-after: 00000000000000000007\n", "{}", 7},
     {429, "Retry-After: -1\n", "{}", -1},
     {429, "Retry-After: soon\n", "{}", -1},
     {429, "Retry-After: 1.5\n", "{}", -1},
@@ -281,6 +216,8 @@ static const struct {
     {429, "Retry-After: 4\n", "{\"retry_after_seconds\":23}", 4},
     {429, NULL, "<html>slow down</html>", -1},
     {503, "Retry-After: 6\n", "<html>", 6},
+    {503, NULL, "<html>", -1},
+    {500, "Retry-After: 6\n", "{}", -1},
     {200, "Retry-After: 6\n", "{\"status\":\"failed\"}", -1},
 };
 
@@ -329,15 +266,15 @@ static const struct {
 };
 
 START_TEST(each_kind_is_asked_for_at_its_own_place) {
-  struct scripted scripted = {.http_code = 410};
-  (void)ask(&scripted, urls[_i].kind);
-  ck_assert_str_eq(scripted.url, urls[_i].url);
+  struct scripted_reply reply = {.http_code = 410};
+  (void)ask(&reply, urls[_i].kind);
+  ck_assert_str_eq(scripted.requests[0].url, urls[_i].url);
 }
 END_TEST
 
 START_TEST(a_transport_error_is_told_with_its_words) {
-  struct scripted scripted = {.error = FC_ERR_CONNECT, .detail = "refused"};
-  struct fc_result result = ask(&scripted, FC_KIND_EXTRACT);
+  struct scripted_reply reply = {.error = FC_ERR_CONNECT, .detail = "refused"};
+  struct fc_result result = ask(&reply, FC_KIND_EXTRACT);
   ck_assert_int_eq(result.answer, FC_ANSWER_NONE);
   ck_assert_int_eq(result.error, FC_ERR_CONNECT);
   ck_assert_str_eq(result.detail, "refused");
@@ -347,33 +284,112 @@ END_TEST
 
 START_TEST(a_whole_body_behind_a_broken_connection_is_no_answer) {
   static const char body[] = "{\"status\":\"failed\"}";
-  struct scripted scripted = {
+  struct scripted_reply reply = {
       .http_code = 200,
       .body = body,
       .body_len = sizeof(body) - 1,
       .error = FC_ERR_TIMEOUT,
   };
-  struct fc_result result = ask(&scripted, FC_KIND_EXTRACT);
+  struct fc_result result = ask(&reply, FC_KIND_EXTRACT);
   ck_assert_int_eq(result.answer, FC_ANSWER_NONE);
   ck_assert_int_eq(result.error, FC_ERR_TIMEOUT);
 }
 END_TEST
 
-START_TEST(a_bad_id_is_never_sent) {
+START_TEST(a_reply_that_broke_off_is_still_a_503_and_its_pause_counts) {
+  struct scripted_reply reply = {
+      .http_code = 503,
+      .headers = "Retry-After: 6\n",
+      .body = "<html>",
+      .error = FC_ERR_CONNECT,
+      .detail = "reset",
+  };
+  struct fc_result result = ask(&reply, FC_KIND_EXTRACT);
+  ck_assert_int_eq(result.error, FC_ERR_HTTP);
+  ck_assert(result.has_retry_after);
+  ck_assert_int_eq(result.retry_after_s, 6);
+}
+END_TEST
+
+START_TEST(a_404_that_broke_off_says_nothing_of_the_job) {
+  struct scripted_reply reply = {
+      .http_code = 404,
+      .body = "{\"success\":false}",
+      .error = FC_ERR_TIMEOUT,
+  };
+  struct fc_result result = ask(&reply, FC_KIND_EXTRACT);
+  ck_assert_int_eq(result.answer, FC_ANSWER_NONE);
+  ck_assert_int_eq(result.error, FC_ERR_TIMEOUT);
+  ck_assert_str_ne(result.detail, "");
+}
+END_TEST
+
+START_TEST(nothing_of_one_reply_is_left_in_the_next) {
+  static const struct scripted_reply replies[] = {
+      {.times = 1,
+       .http_code = 429,
+       .headers = "Retry-After: 6\nSunset: Tue, 03 Nov 2026 23:59:59 GMT\n"
+                  "Deprecation: true\nLink: </a>; rel=successor-version\n"
+                  "Date: Mon, 23 Nov 2026 18:26:00 GMT\n",
+       .body = "{\"error\":\"x\",\"creditsUsed\":3,"},
+      {.http_code = 200, .body = "{\"status\":\"processing\"}"},
+  };
   struct fc_settings settings;
   struct fc_key key = {0};
   struct fc_target target = {&settings, &key};
-  struct scripted scripted = {.base.ops = &scripted_ops};
   struct fc_result result;
   struct fc_call call;
   fc_settings_init(&settings);
   settings.url = strdup("https://api.test");
+  scripted_init(&scripted, replies, 2);
+  fc_call_init(&call);
+  for (int i = 0; i < 2; i++) {
+    ck_assert_int_eq(fc_call_start(&call, &scripted.base, &target,
+                                   fc_kind_get(FC_KIND_EXTRACT), "a", NOW_S,
+                                   keep_result, &result),
+                     FC_OK);
+    ck_assert_int_eq(fc_transport_run(&scripted.base, 0), FC_OK);
+  }
+  ck_assert_int_eq(result.answer, FC_ANSWER_STATUS);
+  ck_assert(!result.has_date && !result.has_sunset && !result.has_retry_after);
+  ck_assert(!result.deprecated && !result.reply.has_credits);
+  ck_assert_str_eq(result.successor, "");
+  ck_assert_str_eq(result.reply.error, "");
+  ck_assert_str_eq(result.detail, "");
+  fc_call_release(&call);
+  fc_settings_release(&settings);
+}
+END_TEST
+
+static const char *const bad_ids[] = {
+    "",
+    "../admin",
+    "a/b",
+    "%2e%2e",
+    "a?b",
+    "a#b",
+    "a b",
+    "a\r\nX: y",
+    "\xc3\xa9",
+    "a.b",
+    "0123456789012345678901234567890123456789012345678901234567890123",
+};
+
+START_TEST(a_bad_id_is_never_sent) {
+  struct fc_settings settings;
+  struct fc_key key = {0};
+  struct fc_target target = {&settings, &key};
+  struct fc_result result;
+  struct fc_call call;
+  fc_settings_init(&settings);
+  settings.url = strdup("https://api.test");
+  scripted_init(&scripted, NULL, 0);
   fc_call_init(&call);
   ck_assert_int_eq(fc_call_start(&call, &scripted.base, &target,
-                                 fc_kind_get(FC_KIND_EXTRACT), "../admin",
+                                 fc_kind_get(FC_KIND_EXTRACT), bad_ids[_i],
                                  NOW_S, keep_result, &result),
                    FC_ERR_ARGUMENT);
-  ck_assert_str_eq(scripted.url, "");
+  ck_assert_uint_eq(scripted.requests_len, 0);
   fc_call_release(&call);
   fc_settings_release(&settings);
 }
@@ -383,9 +399,9 @@ START_TEST(a_body_of_html_is_read_on_for_a_while_only) {
   size_t len = 1024 * 1024;
   char *body = malloc(len);
   memset(body, '<', len);
-  struct scripted scripted = {
+  struct scripted_reply reply = {
       .http_code = 502, .body = body, .body_len = len, .piece = 1000};
-  struct fc_result result = ask(&scripted, FC_KIND_EXTRACT);
+  struct fc_result result = ask(&reply, FC_KIND_EXTRACT);
   ck_assert_int_eq(result.error, FC_ERR_HTTP);
   free(body);
 }
@@ -412,7 +428,11 @@ int main(void) {
                       COUNT(urls));
   tcase_add_test(tests, a_transport_error_is_told_with_its_words);
   tcase_add_test(tests, a_whole_body_behind_a_broken_connection_is_no_answer);
-  tcase_add_test(tests, a_bad_id_is_never_sent);
+  tcase_add_test(tests,
+                 a_reply_that_broke_off_is_still_a_503_and_its_pause_counts);
+  tcase_add_test(tests, a_404_that_broke_off_says_nothing_of_the_job);
+  tcase_add_test(tests, nothing_of_one_reply_is_left_in_the_next);
+  tcase_add_loop_test(tests, a_bad_id_is_never_sent, 0, COUNT(bad_ids));
   tcase_add_test(tests, a_body_of_html_is_read_on_for_a_while_only);
   suite_add_tcase(suite, tests);
   return suite_run(suite);

@@ -523,6 +523,7 @@ START_TEST(trap_1_a_failed_job_is_http_200_and_success_means_nothing) {
   start("Extract \"" A "\" \"a\"\nExtract \"" B "\" \"b\"");
   wait_value("job_status", "a", 3);
   wait_value("job_status", "b", 1);
+  (void)wait_notification("failed");
   ck_assert_uint_eq(fake_collectd_notifications(), 1);
   stop();
 }
