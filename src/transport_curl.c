@@ -16,12 +16,16 @@
 
 enum { VERSION_MIN = 0x075700 /* 7.87.0: CURLOPT_QUICK_EXIT */ };
 
-/* One easy handle. It is set up anew for each request: libcurl keeps count of
- * its retries on dead connections over all transfers of a handle, and gives up
- * at the sixth unless the handle was reset. */
+/* One easy handle. It stays set up for the target it served last, so that the
+ * next request only sets a URL. But libcurl keeps count of its retries on dead
+ * connections over all transfers of a handle, and gives up at the sixth unless
+ * the handle was reset: so one whose request failed or took a new connection,
+ * as after a retry, is set up anew. */
 struct slot {
   CURL *easy;
   const struct fc_target *target; /* of the last request */
+  unsigned key_generation;
+  bool is_set_up;
   struct curl_slist *headers;
   struct fc_exchange *exchange; /* NULL: idle */
   enum fc_error callback_error; /* why a callback of ours ended it */
@@ -163,6 +167,11 @@ static bool header_too_long(const struct slot *slot, CURLcode code) {
          !slot->headers_ended && first_byte_us > 0;
 }
 
+static bool took_new_connection(const struct slot *slot) {
+  long count = 0;
+  return curl_easy_getinfo(slot->easy, CURLINFO_NUM_CONNECTS, &count) || count;
+}
+
 static void detail_of(const struct slot *slot, CURLcode code, char *detail,
                       size_t size) {
   size_t used = 0;
@@ -195,6 +204,7 @@ static void slot_finish(struct curl_transport *transport, struct slot *slot,
   if (header_too_long(slot, code))
     reply.error = FC_ERR_HTTP;
   slot->timed_out = code == CURLE_OPERATION_TIMEDOUT;
+  slot->is_set_up = !code && !took_new_connection(slot);
   detail_of(slot, code, detail, sizeof(detail));
 
   struct fc_exchange *exchange = slot->exchange;
@@ -251,6 +261,7 @@ static CURLcode setup_network(CURL *easy, const struct fc_settings *settings) {
    * the clear it would be to wait for its first reply: for nothing, there is no
    * HTTP/2, and for long where that request hangs. */
   SET(CURLOPT_PIPEWAIT, is_tls ? 1L : 0L);
+  SET(CURLOPT_MAXLIFETIME_CONN, (long)FC_CONNECTION_LIFETIME_S);
   SET(CURLOPT_IPRESOLVE, families[settings->address_family]);
   SET(CURLOPT_PROXY, settings->proxy ? settings->proxy : "");
   SET(CURLOPT_NOPROXY, settings->no_proxy ? settings->no_proxy : "");
@@ -272,12 +283,14 @@ static CURLcode setup_callbacks(struct slot *slot) {
 
 /* An HTTP/2 connection outlives the time-out of a request on it, and libcurl
  * would put the next ones onto it even if the peer has long gone. After a
- * time-out, one request takes a new connection and lets the idle ones go. */
+ * time-out, one request takes a new connection and lets the idle ones go; the
+ * next one is set up anew. */
 static CURLcode setup_request(const struct slot *slot, const char *url) {
   CURL *easy = slot->easy;
-  long lifetime_s = slot->timed_out ? 1 : FC_CONNECTION_LIFETIME_S;
-  SET(CURLOPT_FRESH_CONNECT, slot->timed_out ? 1L : 0L);
-  SET(CURLOPT_MAXLIFETIME_CONN, lifetime_s);
+  if (slot->timed_out) {
+    SET(CURLOPT_FRESH_CONNECT, 1L);
+    SET(CURLOPT_MAXLIFETIME_CONN, 1L);
+  }
   SET(CURLOPT_URL, url);
   return CURLE_OK;
 }
@@ -324,8 +337,12 @@ static CURLcode setup_key(CURL *easy, const struct fc_key *key) {
 }
 
 static CURLcode slot_setup(struct slot *slot, const struct fc_target *target) {
+  if (slot->is_set_up && slot->target == target &&
+      slot->key_generation == target->key->generation)
+    return CURLE_OK;
   CURL *easy = slot->easy;
   slot->target = target;
+  slot->key_generation = target->key->generation;
   curl_easy_reset(easy);
   curl_slist_free_all(slot->headers);
   slot->headers = NULL;
@@ -401,6 +418,7 @@ static void transport_cancel(struct fc_transport *base,
   (void)curl_multi_remove_handle(transport->multi, slot->easy);
   slot_remove(&transport->busy, slot);
   slot->exchange = NULL;
+  slot->is_set_up = false;
   exchange->slot = NULL;
   slot_push(&transport->idle, slot);
 }

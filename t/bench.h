@@ -1,0 +1,42 @@
+/* The parts of t/bench, one per source file. Each prints its figures as lines
+ * `name value` and exits through bench_die when something is wrong: a figure of
+ * a run that went wrong is none. t/bench.py runs them and compares. */
+
+#ifndef FC_T_BENCH_H
+#define FC_T_BENCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Arguments are those behind the mode's name. */
+int bench_bare(int argc, char **argv);   /* t/bench_poll.c */
+int bench_plugin(int argc, char **argv); /* t/bench_poll.c */
+int bench_idle(int argc, char **argv);   /* t/bench_poll.c */
+int bench_body(int argc, char **argv);   /* t/bench_body.c */
+int bench_read(int argc, char **argv);   /* t/bench_read.c */
+int bench_alert(int argc, char **argv);  /* t/bench_time.c */
+int bench_day(int argc, char **argv);    /* t/bench_time.c */
+int bench_fair(int argc, char **argv);   /* t/bench_time.c */
+
+__attribute__((noreturn, format(printf, 1, 2))) void
+bench_die(const char *format, ...);
+
+/* A whole positive number, or the end. */
+int64_t bench_number(const char *text);
+
+/* Of the whole process, user and system, microseconds. */
+int64_t bench_cpu_us(void);
+
+/* Monotonic microseconds. */
+int64_t bench_wall_us(void);
+
+/* A field of /proc/self/status ("VmRSS", "VmHWM") in bytes. */
+int64_t bench_memory(const char *field);
+
+/* Sets VmHWM back to what is resident now (proc(5), clear_refs). */
+void bench_memory_reset_peak(void);
+
+/* How many sockets of the process are connected to another address. */
+size_t bench_connections(void);
+
+#endif
