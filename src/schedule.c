@@ -36,6 +36,7 @@ enum fc_error fc_schedule_init(struct fc_schedule *schedule,
       .phase = (uint32_t)seed,
       .pause_until_ms = INT64_MIN,
       .starts = starts,
+      .paced_ms = INT64_MIN / 2,
   };
   return FC_OK;
 }
@@ -46,12 +47,15 @@ void fc_schedule_release(struct fc_schedule *schedule) {
 }
 
 /* When the budget has room: once the oldest of the last per_minute starts has
- * left the window. */
+ * left the window, and no earlier than an even spread and a burst allow. */
 static int64_t budget_ms(const struct fc_schedule *schedule) {
-  if (!schedule->starts ||
-      schedule->starts_len < (size_t)schedule->limits.per_minute)
+  if (!schedule->starts)
     return INT64_MIN;
-  return schedule->starts[schedule->starts_next] + FC_SCHEDULE_WINDOW_MS;
+  int64_t paced_ms = schedule->paced_ms - FC_SCHEDULE_BURST_MS;
+  if (schedule->starts_len < (size_t)schedule->limits.per_minute)
+    return paced_ms;
+  return max64(paced_ms,
+               schedule->starts[schedule->starts_next] + FC_SCHEDULE_WINDOW_MS);
 }
 
 int64_t fc_schedule_open_ms(const struct fc_schedule *schedule) {
@@ -71,6 +75,8 @@ void fc_schedule_started(struct fc_schedule *schedule, int64_t now_ms) {
   schedule->starts_next = (schedule->starts_next + 1) % size;
   if (schedule->starts_len < size)
     schedule->starts_len++;
+  schedule->paced_ms = max64(schedule->paced_ms, now_ms) +
+                       FC_SCHEDULE_WINDOW_MS / schedule->limits.per_minute;
 }
 
 static void close_gate(struct fc_schedule *schedule, unsigned failures,

@@ -4,7 +4,9 @@
  *
  * Rules:
  *  - at most max_concurrency requests in flight, and at most per_minute starts
- *    in any window of 60 seconds;
+ *    in any window of 60 seconds; a tenth of them may come at once, the rest is
+ *    spread over the window, so that the ones at the end of a long queue do not
+ *    wait for the next burst;
  *  - a 429 stops all requests for as long as it says;
  *  - after FC_SCHEDULE_FAILURES failures in a row with no valid answer between
  *    them, or one rejected key, the gate closes: one request at a time, after
@@ -26,7 +28,8 @@ enum {
   FC_SCHEDULE_PAUSE_MAX_MS = 5 * 60 * 1000,
   FC_SCHEDULE_LOST_PAUSE_MAX_MS = 60 * 60 * 1000,
   FC_SCHEDULE_WINDOW_MS = 60 * 1000,
-  FC_SCHEDULE_RATE_PAUSE_S = 30 /* a 429 that says nothing */
+  FC_SCHEDULE_BURST_MS = 6 * 1000, /* what may come ahead of an even spread */
+  FC_SCHEDULE_RATE_PAUSE_S = 30    /* a 429 that says nothing */
 };
 
 struct fc_schedule_limits {
@@ -56,6 +59,7 @@ struct fc_schedule {
   unsigned failures, rejections, rate_limits; /* each in a row */
   int64_t *starts; /* ring of the last per_minute start times */
   size_t starts_len, starts_next;
+  int64_t paced_ms; /* when the starts so far would be over, spread evenly */
 };
 
 /* FC_ERR_MEMORY; limits are copied. Any seed will do. */

@@ -56,6 +56,24 @@ START_TEST(the_budget_holds_in_any_minute) {
 }
 END_TEST
 
+START_TEST(with_a_short_budget_no_job_waits_for_the_next_burst) {
+  enum { BUDGET = 600, JOBS = 1000, STARTS = 5000, AT_ONCE = BUDGET / 10 };
+  struct fc_schedule schedule = make(32, BUDGET);
+  int64_t starts[STARTS], now_ms = START_MS;
+  for (int i = 0; i < STARTS; i++) {
+    if (!open_now(&schedule, now_ms))
+      now_ms = fc_schedule_open_ms(&schedule);
+    (void)request(&schedule, FC_OUTCOME_ANSWER, -1, now_ms);
+    starts[i] = now_ms;
+  }
+  ck_assert_int_eq(starts[AT_ONCE - 1], START_MS);
+  for (int i = JOBS; i < STARTS; i++)
+    ck_assert_int_le(starts[i] - starts[i - JOBS],
+                     JOBS * FC_SCHEDULE_WINDOW_MS / BUDGET + INTERVAL_MS);
+  fc_schedule_release(&schedule);
+}
+END_TEST
+
 static const struct {
   int64_t retry_after_s;
   int64_t least_ms, most_ms;
@@ -297,6 +315,7 @@ int main(void) {
   TCase *tests = tcase_create("rules");
   tcase_add_test(tests, no_more_than_max_concurrency_are_in_flight);
   tcase_add_test(tests, the_budget_holds_in_any_minute);
+  tcase_add_test(tests, with_a_short_budget_no_job_waits_for_the_next_burst);
   tcase_add_loop_test(tests, a_429_pauses_all_requests, 0,
                       sizeof(pauses) / sizeof(pauses[0]));
   tcase_add_test(tests,
