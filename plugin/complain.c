@@ -42,9 +42,12 @@ static void look(struct fc_complaint *complaint, const char *name,
 
 void fc_complain(struct fc_complaints *complaints, const char *name,
                  const struct fc_stats *stats, struct fc_now now) {
-  /* The state file has a notification of its own, which is logged. */
-  for (int i = 0; i < FC_CLASS_STATE; i++)
+  for (int i = 0; i < FC_CLASS_COUNT; i++) {
+    /* The state file has a notification of its own, which is logged. */
+    if (i == FC_CLASS_STATE)
+      continue;
     look(&complaints->classes[i], name,
          fc_error_class_name((enum fc_error_class)i), &stats->failures[i],
          stats->api_up, now.mono_ms);
+  }
 }

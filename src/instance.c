@@ -1,5 +1,6 @@
 #include "src/instance_private.h"
 
+#include "src/minmax.h"
 #include "src/request.h"
 #include "src/text.h"
 
@@ -78,16 +79,14 @@ static void learn_clock(struct fc_instance *instance, int64_t date_s,
   instance->has_clock = true;
 }
 
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-
 /* Only the server's time tells whether a stored time stamp lies ahead: the
  * local clock may be behind. One that does counts as now. */
 static void clamp_stamps(struct fc_instance *instance, struct fc_now now) {
   int64_t now_s = fc_instance_epoch_s(instance, now);
   for (struct fc_job *job = instance->registry.first; job; job = job->next) {
-    job->processing_since_s = min64(job->processing_since_s, now_s);
-    job->ended_s = min64(job->ended_s, now_s);
-    job->notified_s = min64(job->notified_s, now_s);
+    job->processing_since_s = fc_min64(job->processing_since_s, now_s);
+    job->ended_s = fc_min64(job->ended_s, now_s);
+    job->notified_s = fc_min64(job->notified_s, now_s);
     if (!job->forgotten)
       fc_instance_set_timer(instance, job, now);
   }

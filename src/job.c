@@ -1,5 +1,7 @@
 #include "src/job.h"
 
+#include "src/minmax.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -168,12 +170,10 @@ unsigned fc_job_tick(struct fc_job *job, const struct fc_job_rules *rules,
   return events;
 }
 
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-
 int64_t fc_job_timer_s(const struct fc_job *job,
                        const struct fc_job_rules *rules) {
-  return min64(expiry_warning_at(job, rules),
-               min64(repeat_at(job, rules), silence_at(job, rules)));
+  return fc_min64(expiry_warning_at(job, rules),
+                  fc_min64(repeat_at(job, rules), silence_at(job, rules)));
 }
 
 bool fc_job_duration_s(const struct fc_job *job, int64_t now_s,

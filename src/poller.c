@@ -3,6 +3,7 @@
 #include "src/client.h"
 #include "src/file.h"
 #include "src/key.h"
+#include "src/minmax.h"
 #include "src/source.h"
 #include "src/text.h"
 
@@ -152,8 +153,6 @@ static void start(struct watch *watch, const struct fc_ticket *ticket) {
   }
 }
 
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-
 /* Starts what is due; returns when to look again. */
 static int64_t watch_step(struct watch *watch, bool flush) {
   struct fc_ticket ticket;
@@ -164,27 +163,28 @@ static int64_t watch_step(struct watch *watch, bool flush) {
     fc_instance_poll_now(watch->instance, now);
   check_key(watch, now);
   if (watch->target.settings->api_key_file) {
-    file_ms = min64(file_ms, watch->key_check_ms);
+    file_ms = fc_min64(file_ms, watch->key_check_ms);
     if (!watch->key.bytes)
-      return min64(file_ms, fc_instance_wait(watch->instance, now));
+      return fc_min64(file_ms, fc_instance_wait(watch->instance, now));
   }
   while (fc_instance_next(watch->instance, now, &ticket, &wake_ms)) {
     start(watch, &ticket);
     now = now_of(watch->poller);
   }
-  return min64(wake_ms, file_ms);
+  return fc_min64(wake_ms, file_ms);
 }
 
 enum fc_error fc_poller_step(struct fc_poller *poller, int64_t max_wait_ms) {
   int64_t wake_ms = FC_NEVER;
   bool flush = atomic_exchange(&poller->flush, false);
   for (size_t i = 0; i < poller->watches_len; i++)
-    wake_ms = min64(wake_ms, watch_step(poller->watches[i], flush));
+    wake_ms = fc_min64(wake_ms, watch_step(poller->watches[i], flush));
   if (poller->journal)
-    wake_ms = min64(wake_ms, fc_journal_turn(poller->journal, now_of(poller)));
+    wake_ms =
+        fc_min64(wake_ms, fc_journal_turn(poller->journal, now_of(poller)));
   int64_t now_ms = now_of(poller).mono_ms;
   int64_t wait_ms = wake_ms > now_ms ? wake_ms - now_ms : 0;
-  return fc_transport_run(poller->transport, min64(wait_ms, max_wait_ms));
+  return fc_transport_run(poller->transport, fc_min64(wait_ms, max_wait_ms));
 }
 
 /* Waits without the transport, which has just failed. */

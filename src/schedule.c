@@ -1,6 +1,7 @@
 #include "src/schedule.h"
 
 #include "src/clock.h"
+#include "src/minmax.h"
 
 #include <stdlib.h>
 
@@ -16,10 +17,6 @@ static uint64_t next_random(struct fc_schedule *schedule) {
 static int64_t random_up_to(struct fc_schedule *schedule, int64_t bound) {
   return (int64_t)(next_random(schedule) % ((uint64_t)bound + 1));
 }
-
-static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
-
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 
 enum fc_error fc_schedule_init(struct fc_schedule *schedule,
                                const struct fc_schedule_limits *limits,
@@ -54,16 +51,16 @@ static int64_t budget_ms(const struct fc_schedule *schedule) {
   int64_t paced_ms = schedule->paced_ms - FC_SCHEDULE_BURST_MS;
   if (schedule->starts_len < (size_t)schedule->limits.per_minute)
     return paced_ms;
-  return max64(paced_ms,
-               schedule->starts[schedule->starts_next] + FC_SCHEDULE_WINDOW_MS);
+  return fc_max64(paced_ms, schedule->starts[schedule->starts_next] +
+                                FC_SCHEDULE_WINDOW_MS);
 }
 
 int64_t fc_schedule_open_ms(const struct fc_schedule *schedule) {
   int64_t most = schedule->closed ? 1 : schedule->limits.max_concurrency;
   if (schedule->in_flight >= most)
     return FC_NEVER;
-  int64_t open_ms = max64(schedule->pause_until_ms, budget_ms(schedule));
-  return schedule->closed ? max64(open_ms, schedule->probe_at_ms) : open_ms;
+  int64_t open_ms = fc_max64(schedule->pause_until_ms, budget_ms(schedule));
+  return schedule->closed ? fc_max64(open_ms, schedule->probe_at_ms) : open_ms;
 }
 
 void fc_schedule_started(struct fc_schedule *schedule, int64_t now_ms) {
@@ -75,7 +72,7 @@ void fc_schedule_started(struct fc_schedule *schedule, int64_t now_ms) {
   schedule->starts_next = (schedule->starts_next + 1) % size;
   if (schedule->starts_len < size)
     schedule->starts_len++;
-  schedule->paced_ms = max64(schedule->paced_ms, now_ms) +
+  schedule->paced_ms = fc_max64(schedule->paced_ms, now_ms) +
                        FC_SCHEDULE_WINDOW_MS / schedule->limits.per_minute;
 }
 
@@ -107,9 +104,10 @@ static void pause_all(struct fc_schedule *schedule, int64_t retry_after_s,
   if (started_ms >= schedule->pause_until_ms && schedule->rate_limits < 16)
     schedule->rate_limits++;
   int64_t own_ms =
-      min64(INT64_C(500) << schedule->rate_limits, FC_SCHEDULE_PAUSE_MAX_MS);
-  schedule->pause_until_ms = max64(
-      schedule->pause_until_ms, now_ms + max64(retry_after_s * 1000, own_ms));
+      fc_min64(INT64_C(500) << schedule->rate_limits, FC_SCHEDULE_PAUSE_MAX_MS);
+  schedule->pause_until_ms =
+      fc_max64(schedule->pause_until_ms,
+               now_ms + fc_max64(retry_after_s * 1000, own_ms));
 }
 
 bool fc_schedule_ended(struct fc_schedule *schedule, enum fc_outcome outcome,
@@ -144,7 +142,7 @@ void fc_schedule_abandoned(struct fc_schedule *schedule) {
 void fc_schedule_key_changed(struct fc_schedule *schedule, int64_t now_ms) {
   schedule->rejections = 0;
   if (schedule->closed)
-    schedule->probe_at_ms = max64(now_ms, schedule->closed_at_ms + 1);
+    schedule->probe_at_ms = fc_max64(now_ms, schedule->closed_at_ms + 1);
 }
 
 bool fc_schedule_is_closed(const struct fc_schedule *schedule) {
@@ -157,9 +155,9 @@ int64_t fc_schedule_pause_ms(struct fc_schedule *schedule, unsigned failures,
   int64_t pause_ms = interval_ms;
   for (unsigned i = 0; i < failures && pause_ms < max_ms; i++)
     pause_ms *= 2;
-  pause_ms = min64(pause_ms, max_ms);
+  pause_ms = fc_min64(pause_ms, max_ms);
   pause_ms = pause_ms / 2 + random_up_to(schedule, pause_ms - pause_ms / 2);
-  return max64(pause_ms, interval_ms);
+  return fc_max64(pause_ms, interval_ms);
 }
 
 /* Steps of the golden ratio: any number of them divides the circle into pieces

@@ -161,10 +161,11 @@ static enum fc_error error_of(CURLcode code) {
  * which no callback sees. */
 static bool header_too_long(const struct slot *slot, CURLcode code) {
   curl_off_t first_byte_us = 0;
+  if (code != CURLE_OUT_OF_MEMORY || slot->headers_ended)
+    return false;
   (void)curl_easy_getinfo(slot->easy, CURLINFO_STARTTRANSFER_TIME_T,
                           &first_byte_us);
-  return code == CURLE_OUT_OF_MEMORY && !slot->callback_error &&
-         !slot->headers_ended && first_byte_us > 0;
+  return first_byte_us > 0;
 }
 
 static bool took_new_connection(const struct slot *slot) {
@@ -180,7 +181,7 @@ static void detail_of(const struct slot *slot, CURLcode code, char *detail,
     fc_text_append(detail, size, &used,
                    "the reply is larger than MaxBodySize (%" PRId64 " bytes)",
                    slot->target->settings->max_body_bytes);
-  else if (slot->callback_error == FC_ERR_HTTP || header_too_long(slot, code))
+  else if (slot->callback_error == FC_ERR_HTTP)
     fc_text_append(detail, size, &used, "more than %d bytes of headers",
                    FC_HEADER_BYTES_MAX);
   else if (code != CURLE_OK && !slot->callback_error) {
@@ -198,11 +199,11 @@ static void slot_finish(struct curl_transport *transport, struct slot *slot,
   (void)curl_easy_getinfo(slot->easy, CURLINFO_TOTAL_TIME_T, &microseconds);
   reply.http_code = final_code(slot);
   reply.seconds = (double)microseconds / 1e6;
+  if (!slot->callback_error && header_too_long(slot, code))
+    slot->callback_error = FC_ERR_HTTP;
   reply.error = slot->callback_error ? slot->callback_error : error_of(code);
   if (reply.error == FC_ERR_LIMIT)
     reply.error = FC_ERR_BODY;
-  if (header_too_long(slot, code))
-    reply.error = FC_ERR_HTTP;
   slot->timed_out = code == CURLE_OPERATION_TIMEDOUT;
   slot->is_set_up = !code && !took_new_connection(slot);
   detail_of(slot, code, detail, sizeof(detail));

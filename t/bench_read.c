@@ -61,11 +61,13 @@ int bench_read(int argc, char **argv) {
   int64_t *us = calloc((size_t)reads, sizeof(*us)), one_us;
   size_t values = 0;
   int64_t end_us = bench_wall_us() + DEADLINE_US;
+  if (!us)
+    bench_die("memory");
   fake_collectd_reset();
   module_register();
   configure(argv[0], jobs, argv[3]);
   while (values < 2 * (size_t)jobs) {
-    if (!us || bench_wall_us() > end_us)
+    if (bench_wall_us() > end_us)
       bench_die("not all jobs have series: %zu values, %zu log lines, %s",
                 values, fake_collectd_log_count(0), fake_collectd_log(0, NULL));
     (void)usleep(TURN_US);

@@ -26,7 +26,7 @@ static struct {
   int64_t begin_ms, end_ms;
   int64_t asked_ms; /* last */
   int64_t wait_max_ms;
-  bool added, told;
+  bool told;
 } jobs[JOBS];
 
 /* All requests take equally long: the first that came is answered first. */
@@ -150,7 +150,6 @@ static void run_until(int64_t end_ms) {
 static void add(size_t job) {
   char id[16];
   (void)snprintf(id, sizeof(id), "%zu", job);
-  jobs[job].added = true;
   jobs[job].asked_ms = network.now_ms;
   if (fc_instance_add(instance, fc_kind_get(FC_KIND_EXTRACT), id, NULL,
                       FC_SOURCE_REGISTRATION, network_now(NULL)))

@@ -18,25 +18,35 @@ enum { NOW_S = SCRIPTED_EPOCH_S };
 
 static struct scripted_transport scripted;
 
-static struct fc_result ask(const struct scripted_reply *reply,
-                            enum fc_kind_id kind) {
-  struct fc_settings settings;
-  struct fc_key key = {0};
-  struct fc_target target = {&settings, &key};
-  struct fc_result result = {.http_code = -1};
-  struct fc_call call;
+static struct fc_settings settings;
+static struct fc_key key;
+static const struct fc_target target = {&settings, &key};
+static struct fc_call call;
+
+static void set_up(void) {
   fc_settings_init(&settings);
   settings.url = strdup("https://api.test");
-  scripted_init(&scripted, reply, 1);
   fc_call_init(&call);
-  ck_assert_int_eq(fc_call_start(&call, &scripted.base, &target,
-                                 fc_kind_get(kind), "id-1", NOW_S, keep_result,
-                                 &result),
-                   FC_OK);
-  ck_assert_int_eq(fc_transport_run(&scripted.base, 0), FC_OK);
-  ck_assert_int_ne(result.http_code, -1);
+}
+
+static void tear_down(void) {
   fc_call_release(&call);
   fc_settings_release(&settings);
+}
+
+static enum fc_error start(enum fc_kind_id kind, const char *id,
+                           struct fc_result *result) {
+  return fc_call_start(&call, &scripted.base, &target, fc_kind_get(kind), id,
+                       NOW_S, keep_result, result);
+}
+
+static struct fc_result ask(const struct scripted_reply *reply,
+                            enum fc_kind_id kind) {
+  struct fc_result result = {.http_code = -1};
+  scripted_init(&scripted, reply, 1);
+  ck_assert_int_eq(start(kind, "id-1", &result), FC_OK);
+  ck_assert_int_eq(fc_transport_run(&scripted.base, 0), FC_OK);
+  ck_assert_int_ne(result.http_code, -1);
   return result;
 }
 
@@ -334,20 +344,10 @@ START_TEST(nothing_of_one_reply_is_left_in_the_next) {
        .body = "{\"error\":\"x\",\"creditsUsed\":3,"},
       {.http_code = 200, .body = "{\"status\":\"processing\"}"},
   };
-  struct fc_settings settings;
-  struct fc_key key = {0};
-  struct fc_target target = {&settings, &key};
   struct fc_result result;
-  struct fc_call call;
-  fc_settings_init(&settings);
-  settings.url = strdup("https://api.test");
   scripted_init(&scripted, replies, 2);
-  fc_call_init(&call);
   for (int i = 0; i < 2; i++) {
-    ck_assert_int_eq(fc_call_start(&call, &scripted.base, &target,
-                                   fc_kind_get(FC_KIND_EXTRACT), "a", NOW_S,
-                                   keep_result, &result),
-                     FC_OK);
+    ck_assert_int_eq(start(FC_KIND_EXTRACT, "a", &result), FC_OK);
     ck_assert_int_eq(fc_transport_run(&scripted.base, 0), FC_OK);
   }
   ck_assert_int_eq(result.answer, FC_ANSWER_STATUS);
@@ -356,8 +356,6 @@ START_TEST(nothing_of_one_reply_is_left_in_the_next) {
   ck_assert_str_eq(result.successor, "");
   ck_assert_str_eq(result.reply.error, "");
   ck_assert_str_eq(result.detail, "");
-  fc_call_release(&call);
-  fc_settings_release(&settings);
 }
 END_TEST
 
@@ -376,22 +374,11 @@ static const char *const bad_ids[] = {
 };
 
 START_TEST(a_bad_id_is_never_sent) {
-  struct fc_settings settings;
-  struct fc_key key = {0};
-  struct fc_target target = {&settings, &key};
   struct fc_result result;
-  struct fc_call call;
-  fc_settings_init(&settings);
-  settings.url = strdup("https://api.test");
   scripted_init(&scripted, NULL, 0);
-  fc_call_init(&call);
-  ck_assert_int_eq(fc_call_start(&call, &scripted.base, &target,
-                                 fc_kind_get(FC_KIND_EXTRACT), bad_ids[_i],
-                                 NOW_S, keep_result, &result),
+  ck_assert_int_eq(start(FC_KIND_EXTRACT, bad_ids[_i], &result),
                    FC_ERR_ARGUMENT);
   ck_assert_uint_eq(scripted.requests_len, 0);
-  fc_call_release(&call);
-  fc_settings_release(&settings);
 }
 END_TEST
 
@@ -413,6 +400,7 @@ int main(void) {
   Suite *suite = suite_create("client");
   TCase *tests = tcase_create("call");
   tcase_set_timeout(tests, 60);
+  tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_loop_test(tests,
                       a_captured_reply_means_the_same_in_pieces_of_any_size, 0,
                       CAPTURES);

@@ -3,6 +3,7 @@
 #include "src/instance_save.h"
 #include "src/source.h"
 
+#include "t/drive.h"
 #include "t/suite.h"
 
 #include <stdio.h>
@@ -36,10 +37,7 @@ static void renew(void) {
   ck_assert_ptr_nonnull(instance);
 }
 
-static void pass_s(int64_t seconds) {
-  now.mono_ms += seconds * 1000;
-  now.epoch_s += seconds;
-}
+static void pass_s(int64_t seconds) { drive_pass_ms(&now, seconds * 1000); }
 
 static enum fc_error add(const char *id, const char *name,
                          enum fc_job_source source) {
@@ -48,9 +46,7 @@ static enum fc_error add(const char *id, const char *name,
 }
 
 static struct fc_result status_reply(const char *word) {
-  struct fc_result result = {.answer = FC_ANSWER_STATUS, .http_code = 200};
-  result.reply.status = fc_status_from_wire(word, strlen(word));
-  return result;
+  return drive_status(fc_status_from_wire(word, strlen(word)));
 }
 
 static struct fc_result plain(enum fc_answer answer, enum fc_error error,
@@ -59,24 +55,8 @@ static struct fc_result plain(enum fc_answer answer, enum fc_error error,
       .answer = answer, .error = error, .http_code = code};
 }
 
-/* Lets time pass until the job is due, and answers. */
 static void answer(const char *id, struct fc_result result) {
-  struct fc_ticket ticket;
-  int64_t wake_ms;
-  for (int i = 0; i < 10000; i++) {
-    while (fc_instance_next(instance, now, &ticket, &wake_ms)) {
-      bool wanted = strcmp(ticket.id, id) == 0;
-      struct fc_result other = status_reply("processing");
-      (void)fc_instance_report(instance, &ticket, wanted ? &result : &other,
-                               now);
-      if (wanted)
-        return;
-    }
-    ck_assert_msg(wake_ms != FC_NEVER, "%s is never due", id);
-    int64_t wait_s = (wake_ms - now.mono_ms + 999) / 1000;
-    pass_s(wait_s > 0 ? wait_s : 1);
-  }
-  ck_abort_msg("%s is not due", id);
+  drive_answer(instance, &now, id, result);
 }
 
 /* True when some request is made within so many seconds. */
@@ -113,22 +93,9 @@ static int status_of(const char *name) {
   return view_of(name, &view) ? (int)view.status : FC_STATUS_NONE;
 }
 
-static struct fc_stats stats(void) {
-  struct fc_stats figures;
-  fc_instance_stats(instance, now, &figures);
-  return figures;
-}
+static struct fc_stats stats(void) { return drive_stats(instance, now); }
 
-/* The next event in words, "" for none. */
-static const char *event(void) {
-  static char message[FC_EVENT_MESSAGE_SIZE];
-  struct fc_delivery delivery;
-  if (!fc_instance_take_event(instance, now, &delivery))
-    return "";
-  (void)fc_event_message(&delivery.event, message);
-  fc_instance_handed_over(instance, &delivery);
-  return message;
-}
+static const char *event(void) { return drive_event(instance, now); }
 
 static const struct {
   const char *word;
@@ -442,12 +409,8 @@ START_TEST(an_endpoint_that_is_gone_is_told_of_once_though_it_comes_and_goes) {
 }
 END_TEST
 
-/* What an earlier run stored of a job in processing for 100 s, restored where
- * the local clock is hours behind the server's. */
-START_TEST(a_local_clock_that_is_behind_makes_no_job_stalled_at_a_restart) {
-  enum { BEHIND_S = 5 * 3600 };
-  struct fc_job_view view;
-  int64_t server_s = now.epoch_s + BEHIND_S;
+/* What an earlier run stored of the job "a" in processing since then. */
+static void restore_processing(int64_t since_s) {
   struct fc_job_record record = {
       .id = "a",
       .name = "n",
@@ -455,15 +418,27 @@ START_TEST(a_local_clock_that_is_behind_makes_no_job_stalled_at_a_restart) {
       .sources = FC_SOURCE_REGISTRATION,
       .status = FC_STATUS_PROCESSING,
       .previous = FC_STATUS_NONE,
-      .first_seen_s = server_s - 100,
+      .first_seen_s = since_s,
       .has_processing_since = true,
-      .processing_since_s = server_s - 100,
+      .processing_since_s = since_s,
   };
   ck_assert_int_eq(fc_instance_restore(instance, &record, true, now), FC_OK);
+}
+
+/* The server's Date says that. */
+static void answer_processing(int64_t server_s) {
   struct fc_result result = status_reply("processing");
   result.has_date = true;
   result.date_s = server_s;
   answer("a", result);
+}
+
+START_TEST(a_local_clock_that_is_behind_makes_no_job_stalled_at_a_restart) {
+  enum { BEHIND_S = 5 * 3600 };
+  struct fc_job_view view;
+  int64_t server_s = now.epoch_s + BEHIND_S;
+  restore_processing(server_s - 100);
+  answer_processing(server_s);
   ck_assert_str_eq(event(), "");
   ck_assert(view_of("n", &view));
   ck_assert_int_ge(view.duration_s, 100);
@@ -473,21 +448,8 @@ END_TEST
 
 START_TEST(a_stored_time_in_the_future_counts_as_now) {
   struct fc_job_view view;
-  struct fc_job_record record = {
-      .id = "a",
-      .name = "n",
-      .kind = FC_KIND_EXTRACT,
-      .sources = FC_SOURCE_REGISTRATION,
-      .status = FC_STATUS_PROCESSING,
-      .previous = FC_STATUS_NONE,
-      .has_processing_since = true,
-      .processing_since_s = now.epoch_s + 1000000,
-  };
-  ck_assert_int_eq(fc_instance_restore(instance, &record, true, now), FC_OK);
-  struct fc_result result = status_reply("processing");
-  result.has_date = true;
-  result.date_s = now.epoch_s;
-  answer("a", result);
+  restore_processing(now.epoch_s + 1000000);
+  answer_processing(now.epoch_s);
   pass_s(50);
   ck_assert(view_of("n", &view));
   ck_assert_int_ge(view.duration_s, 50);

@@ -5,6 +5,7 @@
 #include "src/instance_save.h"
 #include "src/schedule.h"
 
+#include "t/drive.h"
 #include "t/suite.h"
 
 #include <pthread.h>
@@ -54,10 +55,7 @@ static int64_t roll(int64_t sides) {
   return (int64_t)(random_state >> 33) % sides;
 }
 
-static void pass_ms(int64_t ms) {
-  now.epoch_s += (now.mono_ms + ms) / 1000 - now.mono_ms / 1000;
-  now.mono_ms += ms;
-}
+static void pass_ms(int64_t ms) { drive_pass_ms(&now, ms); }
 
 static enum fc_error add_kind(enum fc_kind_id kind, const char *id,
                               enum fc_job_source source) {
@@ -80,12 +78,6 @@ static enum fc_error forget(const char *id) {
   return fc_instance_forget(instance, id, FC_SOURCE_REGISTRATION, now);
 }
 
-static struct fc_result status_reply(enum fc_status status) {
-  struct fc_result result = {.answer = FC_ANSWER_STATUS, .http_code = 200};
-  result.reply.status = status;
-  return result;
-}
-
 static struct fc_result failure(enum fc_error error, int code) {
   struct fc_result result = {
       .answer = FC_ANSWER_NONE, .error = error, .http_code = code};
@@ -97,23 +89,8 @@ static struct fc_result not_found(void) {
   return (struct fc_result){.answer = FC_ANSWER_NOT_FOUND, .http_code = 404};
 }
 
-/* Lets time pass until a job is due, and answers. */
 static void answer(const char *id, struct fc_result result) {
-  struct fc_ticket ticket;
-  struct fc_result other = status_reply(FC_STATUS_PROCESSING);
-  int64_t wake_ms;
-  for (int i = 0; i < 100000; i++) {
-    while (fc_instance_next(instance, now, &ticket, &wake_ms)) {
-      bool wanted = strcmp(ticket.id, id) == 0;
-      (void)fc_instance_report(instance, &ticket, wanted ? &result : &other,
-                               now);
-      if (wanted)
-        return;
-    }
-    ck_assert_msg(wake_ms != FC_NEVER, "%s is never due", id);
-    pass_ms(wake_ms - now.mono_ms > 0 ? wake_ms - now.mono_ms : 1);
-  }
-  ck_abort_msg("%s is not due", id);
+  drive_answer(instance, &now, id, result);
 }
 
 /* Gives every request of so many seconds the same result; returns how many
@@ -150,22 +127,9 @@ static size_t series(void) {
   return all;
 }
 
-static struct fc_stats stats(void) {
-  struct fc_stats figures;
-  fc_instance_stats(instance, now, &figures);
-  return figures;
-}
+static struct fc_stats stats(void) { return drive_stats(instance, now); }
 
-/* The next event in words, "" for none. */
-static const char *event(void) {
-  static char message[FC_EVENT_MESSAGE_SIZE];
-  struct fc_delivery delivery;
-  if (!fc_instance_take_event(instance, now, &delivery))
-    return "";
-  (void)fc_event_message(&delivery.event, message);
-  fc_instance_handed_over(instance, &delivery);
-  return message;
-}
+static const char *event(void) { return drive_event(instance, now); }
 
 /* --- Nothing stale is shown as fresh. */
 
@@ -181,13 +145,13 @@ START_TEST(in_an_outage_no_unfinished_job_has_series) {
   enum { JOBS = 40 };
   add_many(JOBS);
   ck_assert_int_eq(add("ended"), FC_OK);
-  answer("ended", status_reply(FC_STATUS_COMPLETED));
-  (void)answer_all(status_reply(FC_STATUS_PROCESSING), 20);
+  answer("ended", drive_status(FC_STATUS_COMPLETED));
+  (void)answer_all(drive_status(FC_STATUS_PROCESSING), 20);
   ck_assert_uint_eq(series(), JOBS + 1);
   (void)answer_all(failure(outages[_i].error, outages[_i].code), 3600);
   ck_assert_uint_eq(series(), 1);
   ck_assert_uint_eq(stats().jobs[FC_STATUS_PROCESSING], JOBS);
-  (void)answer_all(status_reply(FC_STATUS_PROCESSING), 330);
+  (void)answer_all(drive_status(FC_STATUS_PROCESSING), 330);
   ck_assert_uint_eq(series(), JOBS + 1);
 }
 END_TEST
@@ -197,7 +161,7 @@ END_TEST
 START_TEST(an_outage_costs_few_requests_and_ends_without_a_rush) {
   enum { JOBS = 200, SECONDS = 20 };
   int per_second[SECONDS] = {0};
-  struct fc_result processing = status_reply(FC_STATUS_PROCESSING);
+  struct fc_result processing = drive_status(FC_STATUS_PROCESSING);
   struct fc_ticket ticket;
   int64_t wake_ms;
   add_many(JOBS);
@@ -219,7 +183,7 @@ END_TEST
 
 START_TEST(failures_of_one_moment_close_the_gate_once) {
   add_many(40);
-  (void)answer_all(status_reply(FC_STATUS_PROCESSING), 30);
+  (void)answer_all(drive_status(FC_STATUS_PROCESSING), 30);
   struct fc_ticket tickets[32];
   struct fc_result refused = failure(FC_ERR_CONNECT, 0);
   int64_t wake_ms;
@@ -241,7 +205,7 @@ START_TEST(an_unusable_api_nobody_heard_of_is_told_as_its_rejected_key) {
   answer("a", failure(FC_ERR_AUTH, 401));
   ck_assert_str_eq(event(), "API key rejected: the API key is rejected");
   ck_assert_str_eq(event(), "");
-  answer("a", status_reply(FC_STATUS_PROCESSING));
+  answer("a", drive_status(FC_STATUS_PROCESSING));
   ck_assert_str_eq(event(), "API usable again");
   ck_assert_str_eq(event(), "");
 }
@@ -274,7 +238,7 @@ START_TEST(api_down_counts_from_its_first_failure) {
   for (int i = 0; i < 20; i++) {
     answer("a", failure(FC_ERR_HTTP, 503));
     ck_assert(!stats().api_up);
-    answer("a", status_reply(FC_STATUS_PROCESSING));
+    answer("a", drive_status(FC_STATUS_PROCESSING));
     ck_assert(stats().api_up);
   }
   ck_assert_str_eq(event(), "");
@@ -330,7 +294,7 @@ START_TEST(response_times_are_of_the_time_since_the_last_look) {
   ck_assert_int_eq(add("a"), FC_OK);
   ck_assert(!stats().has_response_time);
   for (size_t i = 0; i < COUNT(times); i++) {
-    struct fc_result result = status_reply(FC_STATUS_PROCESSING);
+    struct fc_result result = drive_status(FC_STATUS_PROCESSING);
     result.seconds = times[i];
     answer("a", result);
   }
@@ -367,7 +331,7 @@ START_TEST(a_410_is_told_once_for_its_kind_with_its_successor) {
 END_TEST
 
 START_TEST(a_new_sunset_date_is_told_anew) {
-  struct fc_result result = status_reply(FC_STATUS_PROCESSING);
+  struct fc_result result = drive_status(FC_STATUS_PROCESSING);
   result.has_sunset = true;
   result.sunset_s = EPOCH_S + 30 * 86400;
   add_many(2);
@@ -389,8 +353,8 @@ END_TEST
 START_TEST(jobs_that_come_back_do_not_exceed_max_jobs) {
   settings.max_jobs = 2;
   add_many(2);
-  answer("0", status_reply(FC_STATUS_COMPLETED));
-  answer("1", status_reply(FC_STATUS_COMPLETED));
+  answer("0", drive_status(FC_STATUS_COMPLETED));
+  answer("1", drive_status(FC_STATUS_COMPLETED));
   ck_assert_int_eq(forget("0"), FC_OK);
   ck_assert_int_eq(forget("1"), FC_OK);
   ck_assert_int_eq(add("x"), FC_OK);
@@ -448,9 +412,9 @@ END_TEST
 
 START_TEST(jobs_are_told_of_in_the_order_of_their_ends) {
   add_many(3);
-  answer("2", status_reply(FC_STATUS_FAILED));
-  answer("0", status_reply(FC_STATUS_CANCELLED));
-  answer("1", status_reply(FC_STATUS_FAILED));
+  answer("2", drive_status(FC_STATUS_FAILED));
+  answer("0", drive_status(FC_STATUS_CANCELLED));
+  answer("1", drive_status(FC_STATUS_FAILED));
   ck_assert_ptr_nonnull(strstr(event(), "2 (2) failed"));
   ck_assert_ptr_nonnull(strstr(event(), "0 (0) cancelled"));
   ck_assert_ptr_nonnull(strstr(event(), "1 (1) failed"));
@@ -460,15 +424,15 @@ END_TEST
 
 START_TEST(of_what_nobody_heard_yet_the_last_is_how_it_is) {
   ck_assert_int_eq(add("a"), FC_OK);
-  answer("a", status_reply(FC_STATUS_PROCESSING));
+  answer("a", drive_status(FC_STATUS_PROCESSING));
   answer("a", not_found());
   if (_i)
     ck_assert_str_eq(event(), "extract a (a) lost");
-  answer("a", status_reply(FC_STATUS_PROCESSING));
+  answer("a", drive_status(FC_STATUS_PROCESSING));
   answer("a", not_found());
   ck_assert_str_eq(event(), "extract a (a) lost");
   ck_assert_str_eq(event(), "");
-  answer("a", status_reply(FC_STATUS_PROCESSING));
+  answer("a", drive_status(FC_STATUS_PROCESSING));
   ck_assert_str_eq(event(), "extract a (a) found again");
   ck_assert_str_eq(event(), "");
 }
@@ -477,10 +441,10 @@ END_TEST
 START_TEST(a_loss_in_the_middle_of_a_delivery_is_told_after_it) {
   struct fc_delivery delivery;
   ck_assert_int_eq(add("a"), FC_OK);
-  answer("a", status_reply(FC_STATUS_PROCESSING));
+  answer("a", drive_status(FC_STATUS_PROCESSING));
   answer("a", not_found());
   ck_assert_str_eq(event(), "extract a (a) lost");
-  answer("a", status_reply(FC_STATUS_PROCESSING));
+  answer("a", drive_status(FC_STATUS_PROCESSING));
   ck_assert(fc_instance_take_event(instance, now, &delivery));
   ck_assert_int_eq(delivery.event.type, FC_EVENT_FOUND);
   answer("a", not_found());
@@ -494,16 +458,16 @@ START_TEST(a_loss_is_not_told_before_the_state_file_has_it) {
   struct fc_unsaved changes[4];
   fc_instance_set_saving(instance, true, true);
   ck_assert_int_eq(add("a"), FC_OK);
-  answer("a", status_reply(FC_STATUS_PROCESSING));
+  answer("a", drive_status(FC_STATUS_PROCESSING));
   answer("a", not_found());
   ck_assert_uint_eq(fc_instance_save_take(instance, changes, 4), 1);
   fc_instance_save_end(instance, true);
   ck_assert_str_eq(event(), "extract a (a) lost");
-  answer("a", status_reply(FC_STATUS_PROCESSING));
+  answer("a", drive_status(FC_STATUS_PROCESSING));
   ck_assert_uint_eq(fc_instance_save_take(instance, changes, 4), 1);
   fc_instance_save_end(instance, true);
   answer("a", not_found());
-  answer("a", status_reply(FC_STATUS_PROCESSING));
+  answer("a", drive_status(FC_STATUS_PROCESSING));
   /* The file has a "found" that was taken back, not the new one. */
   ck_assert_str_eq(event(), "");
   ck_assert_uint_eq(fc_instance_save_take(instance, changes, 4), 1);
@@ -521,7 +485,7 @@ static const int64_t offsets_s[] = {0, 5, -5, 3 * 3600, -3 * 3600, 400 * 86400};
 /* Waits until the only job is due; its reply is of the server's clock. */
 static void answer_by_clock(int64_t offset_s, int64_t expires_in_s) {
   struct fc_ticket ticket;
-  struct fc_result result = status_reply(FC_STATUS_PROCESSING);
+  struct fc_result result = drive_status(FC_STATUS_PROCESSING);
   int64_t wake_ms;
   while (!fc_instance_next(instance, now, &ticket, &wake_ms))
     pass_ms(wake_ms - now.mono_ms);
@@ -568,7 +532,7 @@ static void land(struct flight *flights, size_t *len) {
       i++;
       continue;
     }
-    struct fc_result result = status_reply(
+    struct fc_result result = drive_status(
         roll(20) == 0 ? FC_STATUS_COMPLETED : FC_STATUS_PROCESSING);
     if (roll(50) == 0)
       result = failure(FC_ERR_HTTP, 502);
@@ -641,11 +605,11 @@ static void *poll_jobs(void *data) {
   (void)data;
   for (unsigned turn = 0; turn < TURNS; turn++) {
     struct fc_now moment = thread_now();
-    struct fc_result results[] = {status_reply(FC_STATUS_PROCESSING),
-                                  status_reply(FC_STATUS_FAILED),
+    struct fc_result results[] = {drive_status(FC_STATUS_PROCESSING),
+                                  drive_status(FC_STATUS_FAILED),
                                   not_found(),
-                                  status_reply(FC_STATUS_COMPLETED),
-                                  status_reply(FC_STATUS_UNKNOWN),
+                                  drive_status(FC_STATUS_COMPLETED),
+                                  drive_status(FC_STATUS_UNKNOWN),
                                   failure(FC_ERR_HTTP, 502)};
     if (turn % 100 == 0)
       results[0] = failure(FC_ERR_AUTH, 401);

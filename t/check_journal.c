@@ -3,6 +3,7 @@
 #include "src/instance_save.h"
 #include "src/journal.h"
 
+#include "t/drive.h"
 #include "t/suite.h"
 
 #include <sqlite3.h>
@@ -49,11 +50,6 @@ static void close_journal(void) {
   fc_instance_free(instance);
 }
 
-static void pass_ms(int64_t ms) {
-  now.mono_ms += ms;
-  now.epoch_s += ms / 1000;
-}
-
 /* The job is added, and fails at once. */
 static void job_fails(const char *id) {
   struct fc_ticket ticket;
@@ -63,25 +59,19 @@ static void job_fails(const char *id) {
                    FC_OK);
   ck_assert(fc_instance_next(instance, now, &ticket, &wake_ms));
   ck_assert_str_eq(ticket.id, id);
-  struct fc_result result = {.answer = FC_ANSWER_STATUS, .http_code = 200};
-  result.reply.status = FC_STATUS_FAILED;
+  struct fc_result result = drive_status(FC_STATUS_FAILED);
   (void)fc_instance_report(instance, &ticket, &result, now);
 }
 
-static const char *event(void) {
-  static char message[FC_EVENT_MESSAGE_SIZE];
-  struct fc_delivery delivery;
-  if (!fc_instance_take_event(instance, now, &delivery))
-    return "";
-  (void)fc_event_message(&delivery.event, message);
-  fc_instance_handed_over(instance, &delivery);
-  return message;
-}
+static const char *event(void) { return drive_event(instance, now); }
 
-static size_t failed_jobs(void) {
-  struct fc_stats stats;
-  fc_instance_stats(instance, now, &stats);
-  return stats.jobs[FC_STATUS_FAILED];
+/* The file has one failed job, and it is not told of again. */
+static void reopen_with_one_failed_job(void) {
+  close_journal();
+  open_journal();
+  ck_assert_uint_eq(drive_stats(instance, now).jobs[FC_STATUS_FAILED], 1);
+  ck_assert_str_eq(event(), "");
+  close_journal();
 }
 
 START_TEST(an_event_waits_until_it_is_saved) {
@@ -92,11 +82,7 @@ START_TEST(an_event_waits_until_it_is_saved) {
   ck_assert_int_eq(fc_journal_turn(journal, now), FC_NEVER);
   ck_assert_str_eq(event(), "extract a (a) failed");
   ck_assert_int_eq(fc_journal_turn(journal, now), FC_NEVER);
-  close_journal();
-  open_journal();
-  ck_assert_uint_eq(failed_jobs(), 1);
-  ck_assert_str_eq(event(), "");
-  close_journal();
+  reopen_with_one_failed_job();
 }
 END_TEST
 
@@ -112,15 +98,11 @@ START_TEST(a_file_that_cannot_be_opened_is_used_once_it_can) {
   ck_assert_int_eq(mkdir(later, 0700), 0);
   (void)fc_journal_turn(journal, now);
   ck_assert_str_eq(event(), "");
-  pass_ms(FC_JOURNAL_RETRY_MS);
+  drive_pass_ms(&now, FC_JOURNAL_RETRY_MS);
   (void)fc_journal_turn(journal, now);
   ck_assert_str_eq(event(), "state file usable again");
   ck_assert_str_eq(event(), "");
-  close_journal();
-  open_journal();
-  ck_assert_uint_eq(failed_jobs(), 1);
-  ck_assert_str_eq(event(), "");
-  close_journal();
+  reopen_with_one_failed_job();
 }
 END_TEST
 
@@ -143,14 +125,10 @@ START_TEST(a_file_that_is_locked_meanwhile_gets_everything_later) {
   ck_assert_int_eq(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL),
                    SQLITE_OK);
   ck_assert_int_eq(sqlite3_close(other), SQLITE_OK);
-  pass_ms(FC_JOURNAL_RETRY_MS);
+  drive_pass_ms(&now, FC_JOURNAL_RETRY_MS);
   (void)fc_journal_turn(journal, now);
   ck_assert_str_eq(event(), "state file usable again");
-  close_journal();
-  open_journal();
-  ck_assert_uint_eq(failed_jobs(), 1);
-  ck_assert_str_eq(event(), "");
-  close_journal();
+  reopen_with_one_failed_job();
 }
 END_TEST
 
@@ -184,7 +162,7 @@ static void endpoint_ends(enum fc_answer answer) {
   ck_assert_int_eq(fc_instance_add(instance, fc_kind_get(FC_KIND_EXTRACT), "a",
                                    NULL, FC_SOURCE_REGISTRATION, now),
                    FC_OK);
-  pass_ms(100000);
+  drive_pass_ms(&now, 100000);
   ck_assert(fc_instance_next(instance, now, &ticket, &wake_ms));
   struct fc_result result = {.answer = answer, .http_code = 410};
   result.reply.status = FC_STATUS_PROCESSING;

@@ -508,8 +508,7 @@ START_TEST(a_rejected_key_is_read_again_and_a_new_one_used_at_once) {
   ck_assert_str_eq(scripted.requests[0].key, "fc-one");
   ck_assert_str_eq(scripted.requests[1].key, "fc-one");
   ck_assert_str_eq(scripted.requests[2].key, "fc-two");
-  ck_assert_int_le(scripted.requests[2].at_ms,
-                   scripted.requests[1].at_ms + 1);
+  ck_assert_int_le(scripted.requests[2].at_ms, scripted.requests[1].at_ms + 1);
   key_file_gone();
 }
 END_TEST
