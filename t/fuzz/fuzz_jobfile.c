@@ -1,0 +1,37 @@
+/* JobFile: what is taken can be asked for, and every line is taken, refused,
+ * empty or a comment. */
+
+#include "src/jobfile.h"
+#include "src/request.h"
+
+#include "t/fuzz/fuzz.h"
+
+struct seen {
+  size_t line; /* the last one told of */
+};
+
+static enum fc_error take(const struct fc_jobfile_entry *entry, void *data) {
+  struct seen *seen = data;
+  char url[FC_URL_SIZE];
+  FUZZ_REQUIRE(entry->kind && entry->line > seen->line);
+  FUZZ_REQUIRE(fc_id_valid(entry->id, strlen(entry->id)));
+  FUZZ_REQUIRE(!entry->name || fc_name_valid(entry->name, strlen(entry->name)));
+  FUZZ_REQUIRE(!fc_request_url(url, sizeof(url), "https://h", FC_API_V1,
+                               entry->kind, entry->id));
+  seen->line = entry->line;
+  return entry->id[0] == 'x' ? FC_ERR_EXISTS : FC_OK;
+}
+
+static void refuse(size_t line, const char *reason, void *data) {
+  struct seen *seen = data;
+  FUZZ_REQUIRE(line >= seen->line && reason[0]);
+  FUZZ_REQUIRE(fuzz_is_safe(reason, strlen(reason)));
+  seen->line = line;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  struct seen seen = {0};
+  FUZZ_REQUIRE(
+      !fc_jobfile_parse((const char *)data, size, take, refuse, &seen));
+  return 0;
+}

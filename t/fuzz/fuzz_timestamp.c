@@ -1,0 +1,27 @@
+/* Time stamps of all forms; what is read can be written and read again. */
+
+#include "src/timestamp.h"
+
+#include "t/fuzz/fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  const char *text = (const char *)data;
+  char again[FC_TIMESTAMP_SIZE];
+  int64_t epoch_s = INT64_MIN, second_s;
+  if (fc_timestamp_rfc3339(text, size, &epoch_s)) {
+    (void)fc_timestamp_format(again, epoch_s);
+    FUZZ_REQUIRE(fc_timestamp_rfc3339(again, strlen(again), &second_s));
+    FUZZ_REQUIRE(second_s == epoch_s);
+  } else
+    FUZZ_REQUIRE(epoch_s == INT64_MIN);
+  if (fc_timestamp_http(text, size, 1795458360, &epoch_s)) {
+    FUZZ_REQUIRE(fc_timestamp_http(text, size, 1795458360, &second_s));
+    FUZZ_REQUIRE(epoch_s == second_s);
+    (void)fc_timestamp_format(again, epoch_s);
+    FUZZ_REQUIRE(fc_timestamp_rfc3339(again, strlen(again), &second_s));
+    FUZZ_REQUIRE(epoch_s == second_s);
+  }
+  if (fc_timestamp_structured(text, size, &epoch_s))
+    FUZZ_REQUIRE(epoch_s > -1000000000000000 && epoch_s < 1000000000000000);
+  return 0;
+}
