@@ -1,0 +1,366 @@
+/* Torture (after curl's tests/runtests -t): a whole run of the library, from
+ * its settings to a notification and a saved state file, in which one call to
+ * the system or to another library fails; then the next one; then all from
+ * there on. The linker's --wrap gives us the calls of our own objects, and no
+ * others. Afterwards nothing fails any more, and the failed job must still be
+ * told of, once, and all jobs must be in the state file. */
+
+#include "src/journal.h"
+#include "src/poller.h"
+#include "src/transport_curl.h"
+
+#include "t/fake_firecrawl.h"
+#include "t/suite.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <json-c/json.h>
+#include <pthread.h>
+#include <search.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+  STEP_MS = 5000, /* of the test's clock, between two turns */
+  WAIT_MS = 3,    /* of the real one, at most, in a turn */
+  TORTURED_STEPS = 12,
+  RECOVERY_STEPS = 400,
+  JOBS = 3,
+  POINTS_MAX = 20000
+};
+
+/* Which call fails. Only those of the test's thread count: the server's are
+ * linked in, too. */
+static struct {
+  bool on;
+  pthread_t thread;
+  long calls;
+  long fail_at; /* the n-th call, from 1 */
+  bool persistent;
+  const char *name; /* of the first that failed */
+} torture;
+
+static bool fails(const char *name) {
+  if (!torture.on || !pthread_equal(pthread_self(), torture.thread))
+    return false;
+  torture.calls++;
+  bool failing = torture.persistent ? torture.calls >= torture.fail_at
+                                    : torture.calls == torture.fail_at;
+  if (!failing || !torture.fail_at)
+    return false;
+  if (!torture.name)
+    torture.name = name;
+  errno = ENOMEM;
+  return true;
+}
+
+/* The names are the linker's. */
+#define WRAP(type, name, parameters, arguments, failure)                       \
+  type __real_##name parameters;                                               \
+  type __wrap_##name parameters;                                               \
+  type __wrap_##name parameters {                                              \
+    return fails(#name) ? (failure) : __real_##name arguments;                 \
+  }
+
+WRAP(void *, malloc, (size_t size), (size), NULL)
+WRAP(void *, calloc, (size_t count, size_t size), (count, size), NULL)
+WRAP(void *, realloc, (void *old, size_t size), (old, size), NULL)
+WRAP(void *, reallocarray, (void *old, size_t count, size_t size),
+     (old, count, size), NULL)
+WRAP(char *, strdup, (const char *text), (text), NULL)
+WRAP(int, open, (const char *path, int flags, mode_t mode),
+     (path, flags, mode), -1)
+WRAP(ssize_t, read, (int fd, void *data, size_t len), (fd, data, len), -1)
+WRAP(ssize_t, pread, (int fd, void *data, size_t len, off_t at),
+     (fd, data, len, at), -1)
+WRAP(int, fstat, (int fd, struct stat *info), (fd, info), -1)
+WRAP(int, stat, (const char *path, struct stat *info), (path, info), -1)
+WRAP(int, lstat, (const char *path, struct stat *info), (path, info), -1)
+WRAP(int, flock, (int fd, int what), (fd, what), -1)
+WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode), -1)
+WRAP(char *, realpath, (const char *path, char *out), (path, out), NULL)
+WRAP(void *, mmap,
+     (void *at, size_t len, int protection, int flags, int fd, off_t from),
+     (at, len, protection, flags, fd, from), MAP_FAILED)
+WRAP(void *, tsearch,
+     (const void *key, void **root, int (*compare)(const void *, const void *)),
+     (key, root, compare), NULL)
+WRAP(int, pthread_mutex_init,
+     (pthread_mutex_t * mutex, const pthread_mutexattr_t *attributes),
+     (mutex, attributes), ENOMEM)
+WRAP(CURL *, curl_easy_init, (void), (), NULL)
+WRAP(CURLcode, curl_easy_setopt, (CURL * easy, CURLoption option, void *value),
+     (easy, option, value), CURLE_OUT_OF_MEMORY)
+WRAP(struct curl_slist *, curl_slist_append,
+     (struct curl_slist * list, const char *line), (list, line), NULL)
+WRAP(CURLM *, curl_multi_init, (void), (), NULL)
+WRAP(CURLMcode, curl_multi_add_handle, (CURLM * multi, CURL *easy),
+     (multi, easy), CURLM_OUT_OF_MEMORY)
+WRAP(CURLMcode, curl_multi_perform, (CURLM * multi, int *running),
+     (multi, running), CURLM_OUT_OF_MEMORY)
+WRAP(CURLMcode, curl_multi_poll,
+     (CURLM * multi, struct curl_waitfd *fds, unsigned count, int timeout_ms,
+      int *ready),
+     (multi, fds, count, timeout_ms, ready), CURLM_OUT_OF_MEMORY)
+WRAP(struct json_tokener *, json_tokener_new_ex, (int depth), (depth), NULL)
+WRAP(int, sqlite3_open_v2,
+     (const char *path, sqlite3 **database, int flags, const char *vfs),
+     (path, database, flags, vfs), (*database = NULL, SQLITE_NOMEM))
+WRAP(int, sqlite3_exec,
+     (sqlite3 * database, const char *sql,
+      int (*row)(void *, int, char **, char **), void *data, char **error),
+     (database, sql, row, data, error), SQLITE_IOERR)
+WRAP(int, sqlite3_prepare_v2,
+     (sqlite3 * database, const char *sql, int len, sqlite3_stmt **statement,
+      const char **tail),
+     (database, sql, len, statement, tail), (*statement = NULL, SQLITE_NOMEM))
+WRAP(int, sqlite3_prepare_v3,
+     (sqlite3 * database, const char *sql, int len, unsigned flags,
+      sqlite3_stmt **statement, const char **tail),
+     (database, sql, len, flags, statement, tail),
+     (*statement = NULL, SQLITE_NOMEM))
+WRAP(int, sqlite3_step, (sqlite3_stmt * statement), (statement), SQLITE_FULL)
+WRAP(int, sqlite3_bind_int64,
+     (sqlite3_stmt * statement, int at, sqlite3_int64 value),
+     (statement, at, value), SQLITE_NOMEM)
+WRAP(int, sqlite3_bind_text,
+     (sqlite3_stmt * statement, int at, const char *text, int len,
+      void (*release)(void *)),
+     (statement, at, text, len, release), SQLITE_NOMEM)
+WRAP(char *, sqlite3_mprintf, (const char *format, void *a, void *b),
+     (format, a, b), NULL)
+
+/* One life of the plugin's library, as the glue would lead it. */
+struct life {
+  struct fc_settings settings;
+  struct fc_instance *instance;
+  struct fc_poller *poller;
+  struct fc_journal *journal;
+  int failures_told, unmarked, wrong, bad_turns;
+};
+
+static struct fake_firecrawl *server;
+static struct fc_now clock_now;
+static char folder[200], state_file[256];
+
+static struct fc_now read_clock(void *data) {
+  (void)data;
+  return clock_now;
+}
+
+static const struct fc_clock test_clock = {.now = read_clock};
+
+static char *path_of(const char *name) {
+  char path[256];
+  (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+  char *copy = strdup(path);
+  ck_assert_ptr_nonnull(copy);
+  return copy;
+}
+
+static void write_file(const char *name, const char *text) {
+  char *path = path_of(name);
+  FILE *file = fopen(path, "w");
+  ck_assert_ptr_nonnull(file);
+  ck_assert_int_ge(fputs(text, file), 0);
+  ck_assert_int_eq(fclose(file), 0);
+  ck_assert_int_eq(chmod(path, 0600), 0);
+  free(path);
+}
+
+static void set_up(void) {
+  static const char script[] = "key fc-torture\n"
+                               "job extract bad\n  state failed error=\"no\"\n"
+                               "job extract good\n  state completed\n"
+                               "job extract busy\n  state processing\n";
+  const char *temp = getenv("TMPDIR");
+  char error[256];
+  (void)snprintf(folder, sizeof(folder), "%s/fc-torture-XXXXXX",
+                 temp ? temp : "/tmp");
+  ck_assert_ptr_nonnull(mkdtemp(folder));
+  (void)snprintf(state_file, sizeof(state_file), "%s/state.db", folder);
+  ck_assert_int_eq(fc_transport_curl_global_init(), FC_OK);
+  server = fake_firecrawl_start(0, NULL, NULL);
+  ck_assert_ptr_nonnull(server);
+  ck_assert_msg(fake_firecrawl_script(server, script, error, sizeof(error)),
+                "%s", error);
+  write_file("key", "fc-torture\n");
+  write_file("jobs", "bad\ngood nightly\nbusy\n");
+  torture.thread = pthread_self();
+}
+
+static void remove_file(const char *name) {
+  char *path = path_of(name);
+  (void)unlink(path);
+  free(path);
+}
+
+static void remove_state(void) {
+  static const char *const names[] = {"state.db", "state.db-wal",
+                                      "state.db-shm", "state.db-journal",
+                                      "state.db-lock"};
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+    remove_file(names[i]);
+}
+
+static void tear_down(void) {
+  fake_firecrawl_stop(server);
+  remove_state();
+  remove_file("key");
+  remove_file("jobs");
+  ck_assert_int_eq(rmdir(folder), 0);
+}
+
+static void life_settings(struct life *life) {
+  char url[64], detail[FC_DETAIL_SIZE];
+  fc_settings_init(&life->settings);
+  life->settings.name = strdup("prod");
+  life->settings.api_key_file = path_of("key");
+  life->settings.job_file = path_of("jobs");
+  life->settings.max_requests_per_minute = 0;
+  (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u",
+                 (unsigned)fake_firecrawl_port(server));
+  ck_assert_int_eq(
+      fc_settings_set_url(&life->settings, url, detail, sizeof(detail)), FC_OK);
+}
+
+/* False where memory was too short to begin; the glue then disables itself. */
+static bool life_begin(struct life *life) {
+  life->instance = fc_instance_new(&life->settings, 10000, 1);
+  struct fc_transport *transport = fc_transport_curl_new();
+  if (transport)
+    life->poller = fc_poller_new(transport, &test_clock);
+  life->journal = fc_journal_new(state_file, clock_now);
+  if (!life->instance || !life->poller || !life->journal ||
+      fc_journal_add(life->journal, life->instance, clock_now) ||
+      fc_poller_add(life->poller, life->instance))
+    return false;
+  fc_poller_set_journal(life->poller, life->journal);
+  return true;
+}
+
+static void life_end(struct life *life) {
+  fc_poller_free(life->poller);
+  fc_journal_free(life->journal, clock_now);
+  fc_instance_free(life->instance);
+  life->poller = NULL;
+  life->journal = NULL;
+  life->instance = NULL;
+}
+
+/* What the read callback does. No assertion here, nor in anything else that is
+ * tortured: Check allocates, too. */
+static void hand_over(struct life *life) {
+  struct fc_delivery delivery;
+  while (fc_instance_take_event(life->instance, clock_now, &delivery)) {
+    if (delivery.event.type == FC_EVENT_FAILED) {
+      life->failures_told++;
+      life->unmarked += !delivery.event.possible_duplicate;
+      life->wrong += strcmp(delivery.event.id, "bad") != 0;
+    }
+    fc_instance_handed_over(life->instance, &delivery);
+  }
+}
+
+static size_t jobs_known(const struct life *life) {
+  struct fc_stats stats;
+  size_t jobs = 0;
+  fc_instance_stats(life->instance, clock_now, &stats);
+  for (size_t i = 0; i < sizeof(stats.jobs) / sizeof(stats.jobs[0]); i++)
+    jobs += stats.jobs[i];
+  return jobs;
+}
+
+static bool is_settled(const struct life *life) {
+  struct fc_stats stats;
+  fc_instance_stats(life->instance, clock_now, &stats);
+  return life->failures_told && stats.jobs[FC_STATUS_COMPLETED] == 1 &&
+         stats.jobs[FC_STATUS_FAILED] == 1 && jobs_known(life) == JOBS &&
+         !fc_journal_remark(life->journal)[0];
+}
+
+static void steps(struct life *life, int count) {
+  for (int i = 0; i < count && !is_settled(life); i++) {
+    life->bad_turns += fc_poller_step(life->poller, WAIT_MS) != FC_OK;
+    hand_over(life);
+    clock_now.mono_ms += STEP_MS;
+    clock_now.epoch_s += STEP_MS / 1000;
+  }
+  /* The last hand-over is saved. */
+  life->bad_turns += fc_poller_step(life->poller, 0) != FC_OK;
+}
+
+/* The jobs are in the file, and a new life repeats nothing. */
+static void check_saved(struct life *life) {
+  int told = life->failures_told;
+  life_end(life);
+  life->instance = fc_instance_new(&life->settings, 10000, 1);
+  life->journal = fc_journal_new(state_file, clock_now);
+  ck_assert_int_eq(fc_journal_add(life->journal, life->instance, clock_now),
+                   FC_OK);
+  ck_assert_str_eq(fc_journal_remark(life->journal), "");
+  ck_assert_uint_eq(jobs_known(life), JOBS);
+  hand_over(life);
+  ck_assert_int_eq(life->failures_told, told);
+  life_end(life);
+}
+
+/* True when the call was reached and failed. */
+static bool run(long fail_at, bool persistent) {
+  struct life life = {0};
+  clock_now = (struct fc_now){.mono_ms = 1000000, .epoch_s = 1795458360};
+  remove_state();
+  life_settings(&life);
+  torture.calls = 0;
+  torture.name = NULL;
+  torture.fail_at = fail_at;
+  torture.persistent = persistent;
+  torture.on = true;
+  bool begun = life_begin(&life);
+  if (begun)
+    steps(&life, TORTURED_STEPS);
+  torture.on = false;
+  if (!begun) {
+    life_end(&life);
+    ck_assert(life_begin(&life));
+  }
+  life.bad_turns = 0;
+  steps(&life, RECOVERY_STEPS);
+  if (!is_settled(&life) || life.unmarked != 1 || life.wrong || life.bad_turns) {
+    ck_abort_msg("call %ld (%s)%s: %d told, %d unmarked, %zu jobs, state \"%s\"",
+                 fail_at, torture.name, persistent ? " and all after it" : "",
+                 life.failures_told, life.unmarked, jobs_known(&life),
+                 fc_journal_remark(life.journal));
+  }
+  check_saved(&life);
+  fc_settings_release(&life.settings);
+  return torture.name != NULL;
+}
+
+START_TEST(every_call_fails_once_or_from_then_on) {
+  bool persistent = _i;
+  const char *stride_text = getenv("FC_TORTURE_STRIDE");
+  long stride = stride_text ? atol(stride_text) : 1, points = 0;
+  ck_assert(!run(0, false));
+  ck_assert_int_gt(torture.calls, 100);
+  for (long n = 1; n < POINTS_MAX && run(n, persistent); n += stride)
+    points++;
+  ck_assert_int_gt(points, 100 / stride);
+  (void)printf("%ld calls failed, %s\n", points,
+               persistent ? "with all after them" : "once each");
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("torture");
+  TCase *test = tcase_create("torture");
+  tcase_set_timeout(test, 600);
+  tcase_add_checked_fixture(test, set_up, tear_down);
+  tcase_add_loop_test(test, every_call_fails_once_or_from_then_on, 0, 2);
+  suite_add_tcase(suite, test);
+  return suite_run(suite);
+}

@@ -1,0 +1,128 @@
+"""A server that says bytes which no HTTP library would send: one listener for
+each fault, healed all at once.
+
+A fault is a function of a connection; it runs in a thread of its own and may
+sleep, since it ends with the connection or with the server."""
+
+import contextlib
+import json
+import socket
+import ssl
+import struct
+import threading
+
+HEALTHY = json.dumps({"success": True, "data": [], "status": "processing",
+                      "expiresAt": "2036-11-25T05:00:00.000Z"}).encode()
+
+
+def reply(code=200, body=HEALTHY, headers=(), version="HTTP/1.1",
+          length=None):
+    lines = ["%s %s X" % (version, code), "Content-Type: application/json",
+             "Content-Length: %s" % (len(body) if length is None else length),
+             *headers]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+def says(data):
+    """A fault that reads a request, answers these bytes, and closes."""
+    def fault(connection, server):
+        del server
+        if read_request(connection):
+            connection.sendall(data)
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):
+                    pass
+    return fault
+
+
+def read_request(connection):
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = connection.recv(65536)
+        if not piece:
+            return None
+        data += piece
+    return data
+
+
+def resets(data, read=True):
+    """Sends these bytes, then a TCP reset."""
+    def fault(connection, server):
+        del server
+        if read:
+            read_request(connection)
+        connection.sendall(data)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                              struct.pack("ii", 1, 0))
+    return fault
+
+
+def silent(connection, server):
+    read_request(connection)
+    server.ended.wait()
+
+
+def drips(data):
+    """One byte at a time, for ever slower than any time limit."""
+    def fault(connection, server):
+        read_request(connection)
+        for byte in data:
+            connection.sendall(bytes([byte]))
+            if server.ended.wait(0.2):
+                return
+    return fault
+
+
+def endless(head, piece):
+    def fault(connection, server):
+        read_request(connection)
+        connection.sendall(head)
+        while not server.ended.is_set():
+            connection.sendall(piece)
+    return fault
+
+
+class RawServer:
+    def __init__(self, fault, tls=None, listening=True):
+        self.fault = fault
+        self.tls = tls
+        self.healed = False
+        self.ended = threading.Event()
+        self.requests = []
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        if listening:
+            self.listen()
+
+    def listen(self):
+        self.socket.listen(64)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._handle, args=(connection,),
+                             daemon=True).start()
+
+    def _handle(self, connection):
+        # What the client does to the connection is not the server's failure.
+        with contextlib.suppress(OSError, ssl.SSLError), connection:
+            if self.tls:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+            if not self.healed:
+                self.fault(connection, self)
+                return
+            while (request := read_request(connection)):
+                self.requests.append(request)
+                connection.sendall(reply())
+
+    def stop(self):
+        self.ended.set()
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
