@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # top is the caller's
 # A scratch directory with a copy of the tree to build in, so that the checkout
 # stays clean. To be sourced by a bash script that has set -eu and $top.
 #

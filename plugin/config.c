@@ -71,6 +71,8 @@ static const char *quote(const oconfig_item_t *item, int index,
                    value->value.boolean ? "true" : "false");
     break;
   default:
+    if (!value->value.string)
+      return "nothing";
     text[0] = '"';
     show(text + 1, QUOTE_SIZE - 2, value->value.string);
     (void)strncat(text, "\"", 2);

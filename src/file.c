@@ -26,7 +26,9 @@ static struct fc_file_stamp stamp_of(const struct stat *info) {
 bool fc_file_changed(const char *path, struct fc_file_stamp *stamp) {
   struct stat info;
   struct fc_file_stamp before = *stamp;
-  *stamp = stat(path, &info) ? (struct fc_file_stamp){0} : stamp_of(&info);
+  *stamp = (struct fc_file_stamp){0};
+  if (stat(path, &info) == 0)
+    *stamp = stamp_of(&info);
   return before.device != stamp->device || before.inode != stamp->inode ||
          before.size != stamp->size || before.mtime_ns != stamp->mtime_ns ||
          before.ctime_ns != stamp->ctime_ns;

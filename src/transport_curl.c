@@ -474,9 +474,8 @@ static void transport_free(struct fc_transport *base) {
   struct curl_transport *transport = curl_transport_of(base);
   while (transport->busy)
     transport_cancel(base, transport->busy->exchange);
-  while (transport->idle) {
-    struct slot *slot = transport->idle;
-    slot_remove(&transport->idle, slot);
+  for (struct slot *slot = transport->idle, *next; slot; slot = next) {
+    next = slot->next;
     slot_free(slot);
   }
   (void)curl_multi_cleanup(transport->multi);
