@@ -398,6 +398,19 @@ static enum fc_error files_tighten(struct fc_store *store) {
   return error;
 }
 
+/* The power went while the file was made: other pages of it were written before
+ * the first. SQLite takes that back by its journal. */
+static bool is_half_made(const struct fc_store *store,
+                         const unsigned char *header, ssize_t len) {
+  char name[PATH_MAX];
+  struct stat info;
+  for (ssize_t i = 0; i < len; i++)
+    if (header[i])
+      return false;
+  return lstat(part_name(name, store, "-journal"), &info) == 0 &&
+         S_ISREG(info.st_mode) && info.st_size > 0;
+}
+
 static enum fc_error file_examine(struct fc_store *store, int fd) {
   unsigned char header[HEADER_SIZE];
   struct stat info;
@@ -407,8 +420,10 @@ static enum fc_error file_examine(struct fc_store *store, int fd) {
     return store_fail_errno(store, errno, "it cannot be read");
   store->size = info.st_size;
   error = file_judge(store, "", &info);
-  if (!error)
-    error = info.st_size ? header_judge(store, header, len) : log_check(store);
+  if (!error && !info.st_size)
+    error = log_check(store);
+  else if (!error && !is_half_made(store, header, len))
+    error = header_judge(store, header, len);
   if (!error && (info.st_mode & (S_IRWXG | S_IRWXO)))
     error = files_tighten(store);
   return error;
