@@ -162,6 +162,16 @@ static enum fc_error error_of(CURLcode code) {
   return FC_ERR_CONNECT;
 }
 
+/* A time-out while the name was looked up is the name server's: libcurl has one
+ * code for all time-outs, and tells them apart by its text only. */
+static enum fc_error error_of_slot(const struct slot *slot, CURLcode code) {
+  static const char resolving[] = "Resolving timed out";
+  if (code == CURLE_OPERATION_TIMEDOUT &&
+      strncmp(slot->error_text, resolving, sizeof(resolving) - 1) == 0)
+    return FC_ERR_DNS;
+  return error_of(code);
+}
+
 /* libcurl (7.88) says "out of memory" to a header line of more than 100 KiB,
  * which no callback sees. */
 static bool header_too_long(const struct slot *slot, CURLcode code) {
@@ -206,7 +216,8 @@ static void slot_finish(struct curl_transport *transport, struct slot *slot,
   reply.seconds = (double)microseconds / 1e6;
   if (!slot->callback_error && header_too_long(slot, code))
     slot->callback_error = FC_ERR_HTTP;
-  reply.error = slot->callback_error ? slot->callback_error : error_of(code);
+  reply.error =
+      slot->callback_error ? slot->callback_error : error_of_slot(slot, code);
   if (reply.error == FC_ERR_LIMIT)
     reply.error = FC_ERR_BODY;
   slot->timed_out = code == CURLE_OPERATION_TIMEDOUT;

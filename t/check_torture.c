@@ -72,8 +72,8 @@ WRAP(void *, realloc, (void *old, size_t size), (old, size), NULL)
 WRAP(void *, reallocarray, (void *old, size_t count, size_t size),
      (old, count, size), NULL)
 WRAP(char *, strdup, (const char *text), (text), NULL)
-WRAP(int, open, (const char *path, int flags, mode_t mode),
-     (path, flags, mode), -1)
+WRAP(int, open, (const char *path, int flags, mode_t mode), (path, flags, mode),
+     -1)
 WRAP(ssize_t, read, (int fd, void *data, size_t len), (fd, data, len), -1)
 WRAP(ssize_t, pread, (int fd, void *data, size_t len, off_t at),
      (fd, data, len, at), -1)
@@ -330,11 +330,13 @@ static bool run(long fail_at, bool persistent) {
   }
   life.bad_turns = 0;
   steps(&life, RECOVERY_STEPS);
-  if (!is_settled(&life) || life.unmarked != 1 || life.wrong || life.bad_turns) {
-    ck_abort_msg("call %ld (%s)%s: %d told, %d unmarked, %zu jobs, state \"%s\"",
-                 fail_at, torture.name, persistent ? " and all after it" : "",
-                 life.failures_told, life.unmarked, jobs_known(&life),
-                 fc_journal_remark(life.journal));
+  if (!is_settled(&life) || life.unmarked != 1 || life.wrong ||
+      life.bad_turns) {
+    ck_abort_msg(
+        "call %ld (%s)%s: %d told, %d unmarked, %zu jobs, state \"%s\"",
+        fail_at, torture.name, persistent ? " and all after it" : "",
+        life.failures_told, life.unmarked, jobs_known(&life),
+        fc_journal_remark(life.journal));
   }
   check_saved(&life);
   fc_settings_release(&life.settings);

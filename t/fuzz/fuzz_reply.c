@@ -27,9 +27,9 @@ static void on_done(struct fc_call *call, const struct fc_result *result,
   (void)call;
   ++*(int *)data;
   FUZZ_REQUIRE((result->error == FC_OK) == (result->answer != FC_ANSWER_NONE));
-  FUZZ_REQUIRE(result->answer != FC_ANSWER_STATUS ||
-               (result->http_code == 200 &&
-                result->reply.status != FC_STATUS_NONE));
+  FUZZ_REQUIRE(
+      result->answer != FC_ANSWER_STATUS ||
+      (result->http_code == 200 && result->reply.status != FC_STATUS_NONE));
   FUZZ_REQUIRE(!result->has_retry_after ||
                (result->retry_after_s >= 0 &&
                 result->retry_after_s <= FC_RETRY_AFTER_MAX_S));
@@ -76,8 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   unsigned code = fuzz_byte(&data, &size), seed = fuzz_byte(&data, &size);
   fc_settings_init(&settings);
   char detail[1];
-  FUZZ_REQUIRE(
-      !fc_settings_set_url(&settings, "http://localhost", detail, 1));
+  FUZZ_REQUIRE(!fc_settings_set_url(&settings, "http://localhost", detail, 1));
   fc_call_init(&call);
   FUZZ_REQUIRE(!fc_call_start(&call, &transport, &target,
                               fc_kind_by_name("extract", 7), "a", 1795458360,

@@ -4,7 +4,8 @@
 
 #include "t/fuzz/fuzz.h"
 
-/* An offset may lead out of the years 0000 to 9999, which are written in UTC. */
+/* An offset may lead out of the years 0000 to 9999, which are written in UTC.
+ */
 static int64_t written(int64_t epoch_s) {
   static const int64_t first_s = -62167219200, last_s = 253402300799;
   return epoch_s < first_s ? first_s : epoch_s > last_s ? last_s : epoch_s;

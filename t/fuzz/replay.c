@@ -35,8 +35,8 @@ int main(int argc, char **argv) {
   for (const char *next; name && (next = strstr(name + 1, "fuzz_"));)
     name = next;
   (void)argc;
-  (void)snprintf(folder, sizeof(folder), "%s/t/fuzz/corpus/%s",
-                 top ? top : ".", name ? name + strlen("fuzz_") : "");
+  (void)snprintf(folder, sizeof(folder), "%s/t/fuzz/corpus/%s", top ? top : ".",
+                 name ? name + strlen("fuzz_") : "");
   DIR *open = opendir(folder);
   if (!open) {
     (void)fprintf(stderr, "%s: no such folder\n", folder);
