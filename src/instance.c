@@ -657,8 +657,7 @@ static void apply(struct fc_instance *instance, struct fc_job *job,
   struct figures after = figures_of(job);
   if (events || status != job->status || stalled != job->stalled)
     fc_instance_changed(instance, job, true);
-  /* As bytes, none of them padding: an absent figure is NaN, equal to nothing.
-   */
+  /* As bytes, none of them padding: an absent figure is NaN, never equal. */
   /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-*) */
   else if (memcmp(&before, &after, sizeof(before)) != 0)
     fc_instance_changed(instance, job, false);
