@@ -45,7 +45,7 @@ static struct {
 } torture;
 
 static bool fails(const char *name) {
-  if (!torture.on || !pthread_equal(pthread_self(), torture.thread))
+  if (!pthread_equal(pthread_self(), torture.thread) || !torture.on)
     return false;
   torture.calls++;
   bool failing = torture.persistent ? torture.calls >= torture.fail_at
@@ -182,6 +182,7 @@ static void set_up(void) {
   (void)snprintf(folder, sizeof(folder), "%s/fc-torture-XXXXXX",
                  temp ? temp : "/tmp");
   ck_assert_ptr_nonnull(mkdtemp(folder));
+  torture.thread = pthread_self();
   (void)snprintf(state_file, sizeof(state_file), "%s/state.db", folder);
   ck_assert_int_eq(fc_transport_curl_global_init(), FC_OK);
   server = fake_firecrawl_start(0, NULL, NULL);
@@ -190,7 +191,6 @@ static void set_up(void) {
                 "%s", error);
   write_file("key", "fc-torture\n");
   write_file("jobs", "bad\ngood nightly\nbusy\n");
-  torture.thread = pthread_self();
 }
 
 static void remove_file(const char *name) {
