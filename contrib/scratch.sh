@@ -6,6 +6,10 @@
 #   scratch_make       sets $scratch; it goes at exit, unless $keep is "yes"
 #   scratch_copy_tree  copies the tree to $scratch/tree: the files that git
 #                      knows or would add, or the whole directory without git
+#   scratch_build TARGETS ARGUMENT...
+#                      copies the tree, configures it with these arguments in
+#                      $scratch/build and makes the targets; shows the end of
+#                      what was said if that fails
 
 scratch_make() {
   scratch=$(mktemp -d)
@@ -42,3 +46,23 @@ scratch_copy_tree() {
 scratch_git() {
   git -c safe.directory="$top" -C "$top" "$@"
 }
+
+scratch_build() {
+  local targets=$1 log=$scratch/log/build
+  shift
+  scratch_copy_tree
+  mkdir "$scratch/build"
+  if ! scratch_build_steps "$targets" "$@" >"$log" 2>&1; then
+    tail -n 40 "$log"
+    return 1
+  fi
+}
+
+scratch_build_steps() (
+  read -ra targets <<<"$1"
+  autoreconf -i "$scratch/tree" &&
+    cd "$scratch/build" &&
+    "$scratch/tree/configure" \
+      --with-collectd-includedir="$COLLECTD_INCLUDEDIR" "${@:2}" &&
+    make -j "$(nproc)" "${targets[@]}"
+)

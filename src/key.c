@@ -62,8 +62,8 @@ enum fc_error fc_key_read(struct fc_key *key, const char *path,
                           unsigned *access, char *detail, size_t size) {
   char *text;
   size_t len;
-  enum fc_error error = fc_file_read(path, (size_t)2 * PAGE_SIZE, &text, &len, NULL,
-                                     access, detail, size);
+  enum fc_error error = fc_file_read(path, (size_t)2 * PAGE_SIZE, &text, &len,
+                                     NULL, access, detail, size);
   if (error)
     return error;
   size_t whole = len;

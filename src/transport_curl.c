@@ -30,7 +30,6 @@ struct slot {
   struct fc_exchange *exchange; /* NULL: idle */
   enum fc_error callback_error; /* why a callback of ours ended it */
   size_t header_bytes;
-  int code;           /* of the final response; 0: it has not begun */
   bool headers_ended; /* of the final response: what follows are trailers */
   uint64_t body_bytes;
   bool timed_out; /* its last request: the connection may be dead */
@@ -74,14 +73,12 @@ static void slot_free(struct slot *slot) {
   free(slot);
 }
 
-/* A status line begins a response, an interim one too (RFC 9110 section 15.2);
- * a '/' is in no field name. libcurl has parsed it and knows the code. */
-static void status_line(struct slot *slot, const char *data, size_t len) {
+/* The code of the final response, which libcurl knows once its status line has
+ * come; 0 before that and for an interim response (RFC 9110 section 15.2). */
+static int final_code(const struct slot *slot) {
   long code = 0;
-  if (len < 5 || memcmp(data, "HTTP/", 5) != 0)
-    return;
   (void)curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &code);
-  slot->code = code < 200 ? 0 : (int)code;
+  return code < 200 ? 0 : (int)code;
 }
 
 static size_t on_header(char *data, size_t size, size_t count, void *user) {
@@ -92,9 +89,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *user) {
     slot->callback_error = FC_ERR_HTTP;
     return 0;
   }
-  if (!slot->code)
-    status_line(slot, data, len);
-  if (!slot->code || slot->headers_ended)
+  if (!final_code(slot) || slot->headers_ended)
     return len;
   slot->headers_ended = *data == '\r' || *data == '\n';
   const char *colon = memchr(data, ':', len);
@@ -212,7 +207,7 @@ static void slot_finish(struct curl_transport *transport, struct slot *slot,
   struct fc_transport_reply reply = {.detail = detail};
   curl_off_t microseconds = 0;
   (void)curl_easy_getinfo(slot->easy, CURLINFO_TOTAL_TIME_T, &microseconds);
-  reply.http_code = slot->code;
+  reply.http_code = final_code(slot);
   reply.seconds = (double)microseconds / 1e6;
   if (!slot->callback_error && header_too_long(slot, code))
     slot->callback_error = FC_ERR_HTTP;
@@ -417,7 +412,6 @@ static enum fc_error transport_start(struct fc_transport *base,
   }
   slot->callback_error = FC_OK;
   slot->header_bytes = 0;
-  slot->code = 0;
   slot->headers_ended = false;
   slot->body_bytes = 0;
   slot->error_text[0] = '\0';

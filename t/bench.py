@@ -214,14 +214,20 @@ def requests_seen(url):
     return int(harness.http_get(url + "/count").splitlines()[2].split()[2])
 
 
+def curl_json_jobs():
+    """As many as its descriptors allow."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if limit == resource.RLIM_INFINITY:
+        return JOBS
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    return min(JOBS, (limit - 1000) // 3)
+
+
 def curl_json(scratch, url):
     """collectd with one <URL> of curl_json per job; it reads tokensUsed, since
     it cannot read a status. Nothing writes the values, as with the plugin's
-    figure. It keeps three descriptors per job: with fewer allowed, it gets as
-    many jobs as fit."""
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    jobs, cycles = min(JOBS, (limit - 1000) // 3), 4
+    figure. It keeps three descriptors per job."""
+    jobs, cycles = curl_json_jobs(), 4
     folder = tempfile.mkdtemp(dir=scratch)
     urls = "".join('<URL "%s/v1/extract/%d">\nInstance "j%d"\n'
                    '<Key "tokensUsed">\nType "gauge"\n</Key>\n</URL>\n'
@@ -322,7 +328,8 @@ def beside_curl_json(table, scratch, url):
         5,
         lambda: plugin(scratch, url, JOBS, 3)["cpu_us_per_poll"],
         lambda: curl_json(scratch, url))
-    table.at_least(name + " (%.0f us)" % statistics.median(theirs),
+    table.at_least("%s (%.0f us, %d jobs)" % (
+        name, statistics.median(theirs), curl_json_jobs()),
                    statistics.median(b / a for a, b in zip(ours, theirs)), 3)
 
 

@@ -979,6 +979,23 @@ START_TEST(garbage_beside_a_good_file_does_no_harm) {
 }
 END_TEST
 
+/* What a power loss leaves of a file that was being made has a journal that can
+ * take it back (t/check_crash.c). This one cannot. */
+START_TEST(a_file_of_zeros_is_damaged_whatever_lies_beside_it) {
+  static const char zeros[8192];
+  char garbage[4000];
+  memset(garbage, 0x5a, sizeof(garbage));
+  file_write(path, zeros, sizeof(zeros));
+  if (_i)
+    file_write(beside("-journal"), garbage, sizeof(garbage));
+  struct fc_store *store = must_open();
+  ck_assert_int_eq(trouble, FC_STORE_SET_ASIDE);
+  ck_assert(file_exists(beside(kept_suffix(""))));
+  put_many(store, 1);
+  fc_store_close(store, true);
+}
+END_TEST
+
 START_TEST(the_log_of_another_database_is_survived) {
   populate(100);
   struct bytes older = file_read(path);
@@ -1297,6 +1314,8 @@ static void add_damage(Suite *suite) {
   tcase_add_test(tests, what_is_set_aside_replaces_nothing);
   add_loop(tests, a_log_without_its_file_is_set_aside, 2);
   add_loop(tests, garbage_beside_a_good_file_does_no_harm, 3);
+  tcase_add_loop_test(tests, a_file_of_zeros_is_damaged_whatever_lies_beside_it,
+                      0, 2);
   tcase_add_test(tests, the_log_of_another_database_is_survived);
   tcase_add_test(tests, damage_that_shows_while_running_is_told_apart);
 }

@@ -92,7 +92,12 @@ WRAP(void *, tsearch,
 WRAP(int, pthread_mutex_init,
      (pthread_mutex_t * mutex, const pthread_mutexattr_t *attributes),
      (mutex, attributes), ENOMEM)
+WRAP(int, pthread_cond_init,
+     (pthread_cond_t * condition, const pthread_condattr_t *attributes),
+     (condition, attributes), ENOMEM)
 WRAP(CURL *, curl_easy_init, (void), (), NULL)
+/* Variadic: its value is a long or a pointer, one register on what we run on.
+ */
 WRAP(CURLcode, curl_easy_setopt, (CURL * easy, CURLoption option, void *value),
      (easy, option, value), CURLE_OUT_OF_MEMORY)
 WRAP(struct curl_slist *, curl_slist_append,
@@ -127,12 +132,12 @@ WRAP(int, sqlite3_step, (sqlite3_stmt * statement), (statement), SQLITE_FULL)
 WRAP(int, sqlite3_bind_int64,
      (sqlite3_stmt * statement, int at, sqlite3_int64 value),
      (statement, at, value), SQLITE_NOMEM)
+WRAP(int, sqlite3_bind_double, (sqlite3_stmt * statement, int at, double value),
+     (statement, at, value), SQLITE_NOMEM)
 WRAP(int, sqlite3_bind_text,
      (sqlite3_stmt * statement, int at, const char *text, int len,
       void (*release)(void *)),
      (statement, at, text, len, release), SQLITE_NOMEM)
-WRAP(char *, sqlite3_mprintf, (const char *format, void *a, void *b),
-     (format, a, b), NULL)
 
 /* One life of the plugin's library, as the glue would lead it. */
 struct life {

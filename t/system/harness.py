@@ -54,6 +54,20 @@ def wait_for(condition, what, seconds=15.0):
         time.sleep(0.05)
 
 
+def wait_until_empty(find, what, seconds=15.0):
+    """Waits until find() finds nothing more; an error names what is left."""
+    left = []
+
+    def is_empty():
+        left[:] = find()
+        return not left
+    try:
+        wait_for(is_empty, what, seconds)
+    except AssertionError as error:
+        raise AssertionError("%s; left:\n%s" % (
+            error, "\n".join(map(str, left)))) from None
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -125,15 +139,19 @@ class Fake:
         self.log.close()
 
 
-class Receiver:
-    """A TCP server that keeps all lines it is sent: carbon's plaintext port."""
+class Listener:
+    """A TCP server on loopback; handle() has a thread for each connection."""
 
-    def __init__(self):
-        self.socket = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, listening=True):
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
-        self.lines = []
-        self.thread = threading.Thread(target=self._serve, daemon=True)
-        self.thread.start()
+        if listening:
+            self.listen()
+
+    def listen(self):
+        self.socket.listen(64)
+        threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self):
         while True:
@@ -141,19 +159,30 @@ class Receiver:
                 connection, _ = self.socket.accept()
             except OSError:
                 return
-            threading.Thread(target=self._read, args=(connection,),
+            threading.Thread(target=self.handle, args=(connection,),
                              daemon=True).start()
 
-    def _read(self, connection):
-        with connection, connection.makefile(errors="replace") as file:
-            with contextlib.suppress(OSError):
-                for line in file:
-                    self.lines.append(line.strip())
+    def handle(self, connection):
+        raise NotImplementedError
 
     def stop(self):
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
+
+
+class Receiver(Listener):
+    """Keeps all lines it is sent: carbon's plaintext port."""
+
+    def __init__(self):
+        self.lines = []
+        super().__init__()
+
+    def handle(self, connection):
+        with connection, connection.makefile(errors="replace") as file:
+            with contextlib.suppress(OSError):
+                for line in file:
+                    self.lines.append(line.strip())
 
 
 NOTIFIER = """#!/bin/sh
@@ -228,6 +257,17 @@ class Notification:
 
     def __repr__(self):
         return "%s %s" % (self.severity, self.message)
+
+
+def parse_metrics(text):
+    """What write_prometheus says of ours, as in Collectd.instance_metrics."""
+    found = {}
+    for match in re.finditer(
+            r"^collectd_firecrawl_(\w+)\{([^}]*)\} (\S+)", text, re.M):
+        labels = dict(re.findall(r'(\w+)="([^"]*)"', match.group(2)))
+        found[labels["firecrawl"], match.group(1), labels.get("type", "")] = \
+            float(match.group(3))
+    return found
 
 
 class Collectd:
@@ -350,21 +390,19 @@ class Collectd:
                 return [status] + [file.readline().strip()
                                    for _ in range(count)]
 
-    def metrics(self):
-        """{(metric, type instance): value} as Prometheus would scrape it."""
-        found = {}
+    def instance_metrics(self):
+        """{(plugin instance, metric, type instance): value} as Prometheus would
+        scrape it."""
+        url = "http://127.0.0.1:%d/metrics" % self.prometheus
         try:
-            text = http_get("http://127.0.0.1:%d/metrics" % self.prometheus)
+            return parse_metrics(http_get(url))
         except (urllib.error.URLError, OSError):
-            return found
-        pattern = re.compile(r'^collectd_firecrawl_(\w+)\{([^}]*)\} (\S+)')
-        for line in text.splitlines():
-            match = pattern.match(line)
-            if match:
-                labels = dict(re.findall(r'(\w+)="([^"]*)"', match.group(2)))
-                key = (match.group(1), labels.get("type", ""))
-                found[key] = float(match.group(3))
-        return found
+            return {}
+
+    def metrics(self):
+        """{(metric, type instance): value} of all instances."""
+        return {key[1:]: value
+                for key, value in self.instance_metrics().items()}
 
     def metric(self, name, instance=""):
         return self.metrics().get((name, instance))

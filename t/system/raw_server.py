@@ -11,6 +11,8 @@ import ssl
 import struct
 import threading
 
+from harness import Listener
+
 HEALTHY = json.dumps({"success": True, "data": [], "status": "processing",
                       "expiresAt": "2036-11-25T05:00:00.000Z"}).encode()
 
@@ -58,6 +60,11 @@ def resets(data, read=True):
     return fault
 
 
+def listens(connection, server):
+    """For a server that must not be told anything."""
+    server.received += connection.recv(65536)
+
+
 def silent(connection, server):
     read_request(connection)
     server.ended.wait()
@@ -83,33 +90,18 @@ def endless(head, piece):
     return fault
 
 
-class RawServer:
+class RawServer(Listener):
     def __init__(self, fault, tls=None, listening=True):
         self.fault = fault
         self.tls = tls
         self.healed = False
         self.ended = threading.Event()
-        self.requests = []
-        self.socket = socket.socket()
-        self.socket.bind(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        if listening:
-            self.listen()
+        self.connections = 0
+        self.received = b""  # through TLS, while it is faulty
+        super().__init__(listening)
 
-    def listen(self):
-        self.socket.listen(64)
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._handle, args=(connection,),
-                             daemon=True).start()
-
-    def _handle(self, connection):
+    def handle(self, connection):
+        self.connections += 1
         # What the client does to the connection is not the server's failure.
         with contextlib.suppress(OSError, ssl.SSLError), connection:
             if self.tls:
@@ -117,12 +109,9 @@ class RawServer:
             if not self.healed:
                 self.fault(connection, self)
                 return
-            while (request := read_request(connection)):
-                self.requests.append(request)
+            while read_request(connection):
                 connection.sendall(reply())
 
     def stop(self):
         self.ended.set()
-        with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
+        super().stop()
