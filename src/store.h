@@ -106,10 +106,10 @@ enum fc_store_trouble {
  * version after keeping a copy "<path>.v<N>". A corrupt file is renamed to
  * "<path>.corrupt-<now_s>", with its -wal, -shm and -journal, and a fresh one
  * started; names that are taken get "-1", "-2", ... appended; nothing is ever
- * deleted. A file that cannot be read (FC_STORE_IO) is not taken for corrupt, nor
- * is one that a power loss left half made: its journal takes it back.
- * Up to FC_STORE_CHECK_MAX bytes the whole file is checked; the damage of a
- * larger one shows where it is read.
+ * deleted. A file that cannot be read (FC_STORE_IO) is not taken for corrupt,
+ * nor is one that a power loss left half made: its journal takes it back. Up to
+ * FC_STORE_CHECK_MAX bytes the whole file is checked; the damage of a larger
+ * one shows where it is read.
  *
  * *trouble says what was found, detail[size] says it in words (without "state
  * file"), also for FC_STORE_SET_ASIDE, which is success. With FC_STORE_FINE it
