@@ -30,6 +30,7 @@ struct slot {
   struct fc_exchange *exchange; /* NULL: idle */
   enum fc_error callback_error; /* why a callback of ours ended it */
   size_t header_bytes;
+  bool is_final;      /* the response whose headers come; not an interim one */
   bool headers_ended; /* of the final response: what follows are trailers */
   uint64_t body_bytes;
   bool timed_out; /* its last request: the connection may be dead */
@@ -89,7 +90,9 @@ static size_t on_header(char *data, size_t size, size_t count, void *user) {
     slot->callback_error = FC_ERR_HTTP;
     return 0;
   }
-  if (!final_code(slot) || slot->headers_ended)
+  if (len > 5 && memcmp(data, "HTTP/", 5) == 0)
+    slot->is_final = final_code(slot) != 0;
+  if (!slot->is_final || slot->headers_ended)
     return len;
   slot->headers_ended = *data == '\r' || *data == '\n';
   const char *colon = memchr(data, ':', len);
@@ -317,26 +320,27 @@ static bool has_header(const struct fc_settings *settings, const char *name) {
   return false;
 }
 
+static CURLcode header_append(struct curl_slist **list, const char *line) {
+  struct curl_slist *longer = curl_slist_append(*list, line);
+  if (!longer)
+    return CURLE_OUT_OF_MEMORY;
+  *list = longer;
+  return CURLE_OK;
+}
+
+/* libcurl writes a line of the list once for each request, and what its option
+ * for the user agent holds twice. */
 static CURLcode setup_headers(struct slot *slot,
                               const struct fc_settings *settings) {
-  static const char *const ours[] = {"Accept: application/json"};
+  static const char agent[] = "User-Agent: " PACKAGE_NAME "/" PACKAGE_VERSION;
   CURL *easy = slot->easy;
-  struct curl_slist *list = NULL;
-  for (size_t i = 0; i < settings->headers_len + 1; i++) {
-    const char *line = i ? settings->headers[i - 1] : ours[0];
-    if (i == 0 && has_header(settings, "Accept"))
-      continue;
-    struct curl_slist *longer = curl_slist_append(list, line);
-    if (!longer) {
-      curl_slist_free_all(list);
+  if (!has_header(settings, "User-Agent") &&
+      header_append(&slot->headers, agent))
+    return CURLE_OUT_OF_MEMORY;
+  for (size_t i = 0; i < settings->headers_len; i++)
+    if (header_append(&slot->headers, settings->headers[i]))
       return CURLE_OUT_OF_MEMORY;
-    }
-    list = longer;
-  }
-  slot->headers = list;
-  SET(CURLOPT_HTTPHEADER, list);
-  if (!has_header(settings, "User-Agent"))
-    SET(CURLOPT_USERAGENT, PACKAGE_NAME "/" PACKAGE_VERSION);
+  SET(CURLOPT_HTTPHEADER, slot->headers);
   return CURLE_OK;
 }
 
@@ -412,6 +416,7 @@ static enum fc_error transport_start(struct fc_transport *base,
   }
   slot->callback_error = FC_OK;
   slot->header_bytes = 0;
+  slot->is_final = false;
   slot->headers_ended = false;
   slot->body_bytes = 0;
   slot->error_text[0] = '\0';

@@ -5,8 +5,13 @@
 #ifndef FC_T_BENCH_H
 #define FC_T_BENCH_H
 
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* The ID of a job by its number, as long as the API's own: all that are
+ * compared ask for the same URLs. */
+#define BENCH_JOB_ID "0199d3a2-6c1e-7f3a-9a51-%012" PRId64
 
 /* Arguments are those behind the mode's name. */
 int bench_bare(int argc, char **argv);   /* t/bench_poll.c */

@@ -28,6 +28,7 @@ BENCH = os.path.join(harness.BUILD, "t", "bench")
 ROOT = os.path.join(harness.SOURCE, "build-aux", "root")
 TICKS = os.sysconf("SC_CLK_TCK")
 JOBS = 10000
+JOB_PATH = "/v1/extract/0199d3a2-6c1e-7f3a-9a51-%012d"  # as t/bench.h's
 REPLY = ('{"success":true,"data":[],"status":"%s",'
          '"expiresAt":"2036-11-25T05:00:00.000Z","tokensUsed":12}')
 
@@ -164,8 +165,8 @@ def curl_parallel(scratch, url):
     path = scratch + "/curl.conf"
     with open(path, "w") as file:
         for i in range(count):
-            file.write('url = "%s/v1/extract/%d"\noutput = /dev/null\n'
-                       % (url, i))
+            file.write('url = "%s"\noutput = /dev/null\n'
+                       % (url + JOB_PATH % i))
     command = ["curl", "-s", "--no-progress-meter", "-Z", "--parallel-max",
                "32", "-H", "Authorization: Bearer " + harness.KEY, "-K", path]
     return children_cpu_us(count, lambda: subprocess.run(command, check=True))
@@ -174,7 +175,7 @@ def curl_parallel(scratch, url):
 def curl_and_jq(scratch, url):
     del scratch
     count = 40
-    command = "curl -s %s/v1/extract/1 | jq -r .status" % url
+    command = "curl -s %s | jq -r .status" % (url + JOB_PATH % 1)
     return children_cpu_us(count, lambda: [
         subprocess.run(["sh", "-c", command], check=True,
                        stdout=subprocess.DEVNULL) for _ in range(count)])
@@ -185,7 +186,7 @@ def python_urllib(scratch, url):
     count = 500
     before = time.process_time()
     for i in range(count):
-        reply = urllib.request.urlopen("%s/v1/extract/%d" % (url, i))
+        reply = urllib.request.urlopen(url + JOB_PATH % i)
         assert json.load(reply)["status"] == "processing"
     return (time.process_time() - before) / count * 1e6
 
@@ -198,7 +199,7 @@ def blackbox(scratch, url):
                    "      preferred_ip_protocol: ip4\n"
                    "      fail_if_body_not_matches_regexp: [processing]\n")
     base = "http://127.0.0.1:%d" % port
-    probe = base + "/probe?module=status&target=%s/v1/extract/1" % url
+    probe = base + "/probe?module=status&target=" + url + JOB_PATH % 1
     with running([find("prometheus-blackbox-exporter"), "--config.file=" + path,
                   "--web.listen-address=127.0.0.1:%d" % port],
                  answers(base + "/metrics")) as process:
@@ -229,9 +230,9 @@ def curl_json(scratch, url):
     figure. It keeps three descriptors per job."""
     jobs, cycles = curl_json_jobs(), 4
     folder = tempfile.mkdtemp(dir=scratch)
-    urls = "".join('<URL "%s/v1/extract/%d">\nInstance "j%d"\n'
+    urls = "".join('<URL "%s">\nInstance "j%d"\n'
                    '<Key "tokensUsed">\nType "gauge"\n</Key>\n</URL>\n'
-                   % (url, i, i) for i in range(jobs))
+                   % (url + JOB_PATH % i, i) for i in range(jobs))
     with open(folder + "/collectd.conf", "w") as file:
         file.write('BaseDir "%s"\nPIDFile "%s/pid"\nPluginDir "%s"\n'
                    'TypesDB "%s"\nInterval 5\nReadThreads 5\n'

@@ -67,7 +67,7 @@ static void bare_set_up(struct bare_request *request, const char *ca_cert) {
 static void bare_start(CURLM *multi, struct bare_request *request,
                        const char *url, int64_t id) {
   char whole[256];
-  (void)snprintf(whole, sizeof(whole), "%s/v1/extract/%" PRId64, url, id);
+  (void)snprintf(whole, sizeof(whole), "%s/v1/extract/" BENCH_JOB_ID, url, id);
   request->len = 0;
   curl_easy_setopt(request->easy, CURLOPT_URL, whole);
   if (curl_multi_add_handle(multi, request->easy))
@@ -174,7 +174,7 @@ static void rig_start(struct rig *rig, int64_t jobs, const char *state) {
     bench_die("%s: %s", state, fc_journal_remark(rig->journal));
   fc_poller_set_journal(rig->poller, rig->journal);
   for (int64_t i = 0; i < jobs; i++) {
-    (void)snprintf(id, sizeof(id), "0199d3a2-6c1e-7f3a-%012" PRId64, i);
+    (void)snprintf(id, sizeof(id), BENCH_JOB_ID, i);
     if (fc_instance_add(rig->instance, fc_kind_get(FC_KIND_EXTRACT), id, NULL,
                         FC_SOURCE_FILE, now()))
       bench_die("job %s", id);

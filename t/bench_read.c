@@ -18,8 +18,7 @@ enum { DEADLINE_US = 60 * 1000000, TURN_US = 20000 };
 static void write_jobs(const char *path, int64_t jobs) {
   FILE *file = fopen(path, "we");
   for (int64_t i = 0; file && i < jobs; i++)
-    (void)fprintf(file, "0199d3a2-6c1e-7f3a-%012" PRId64 " job-%" PRId64 "\n",
-                  i, i);
+    (void)fprintf(file, BENCH_JOB_ID " job-%" PRId64 "\n", i, i);
   if (!file || fclose(file))
     bench_die("%s cannot be written", path);
 }

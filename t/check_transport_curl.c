@@ -598,7 +598,7 @@ START_TEST(a_request_holds_what_it_should_and_nothing_else) {
                    raw.seen);
   ck_assert_int_eq(seen(&raw, host), 1);
   ck_assert_int_eq(seen(&raw, "\r\nAuthorization: Bearer fc-one\r\n"), 1);
-  ck_assert_int_eq(seen(&raw, "\r\nAccept: application/json\r\n"), 1);
+  ck_assert_int_eq(seen(&raw, "\r\nAccept: */*\r\n"), 1);
   ck_assert_int_eq(seen(&raw, "\r\nUser-Agent: collectd-firecrawl/"), 1);
   ck_assert_int_eq(seen(&raw, "\r\n"), 6);
 }
