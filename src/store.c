@@ -20,10 +20,11 @@
 enum {
   SQLITE_VERSION_MIN = 3035000, /* as configure asks for */
   BUSY_TIMEOUT_MS = 100,
-  KEPT_MAX = 48,     /* ".corrupt-", a time, and what makes it new */
-  SUFFIX_MAX = 64,   /* the longest that is appended to the path */
-  NAMES_MAX = 1000,  /* that are tried for a file to keep */
-  EVENTS_SIZE = 512, /* the names of all events, with commas */
+  KEPT_MAX = 48,                /* ".corrupt-", a time, and what makes it new */
+  SUFFIX_MAX = 64,              /* the longest that is appended to the path */
+  NAMES_MAX = 1000,             /* that are tried for a file to keep */
+  EVENTS_SIZE = 512,            /* the names of all events, with commas */
+  URI_SIZE = 3 * PATH_MAX + 32, /* of any path */
 };
 
 /* Rows outside are damaged; inside, sums of two cannot overflow. The years 0000
@@ -120,6 +121,7 @@ enum statement {
   LOAD_JOBS,
   LOAD_EVENTS,
   LOAD_ENDPOINTS,
+  LIST_JOBS,
   SET_CLEAN,
   STATEMENTS
 };
@@ -175,6 +177,9 @@ static const struct {
     [LOAD_ENDPOINTS] = {"SELECT kind, sunset_reported, last_warning,"
                         " gone_reported FROM endpoint WHERE instance = ?",
                         "cannot load the endpoints"},
+    [LIST_JOBS] = {"SELECT instance, " JOB_COLUMNS
+                   " FROM job ORDER BY instance, number",
+                   "cannot list the jobs"},
     [SET_CLEAN] = {"REPLACE INTO meta (key, value) VALUES ('clean', ?)",
                    "cannot mark the file"},
 };
@@ -251,7 +256,8 @@ static const char *kept_name(char name[PATH_MAX], const struct fc_store *store,
 
 /* SQLite is told to refuse symbolic links, and looks for them in the whole
  * path; those on the way to the file are the administrator's. */
-static enum fc_error path_resolve(struct fc_store *store, const char *path) {
+static enum fc_error path_resolve(struct fc_store *store, const char *path,
+                                  int mode) {
   const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
   char *folder = slash ? strndup(path, (size_t)(base - path)) : strdup(".");
   char *real = folder ? realpath(folder, NULL) : NULL;
@@ -264,7 +270,7 @@ static enum fc_error path_resolve(struct fc_store *store, const char *path) {
     goto out;
   }
   /* Else SQLite would only find the file "readonly". */
-  if (faccessat(AT_FDCWD, real, W_OK | X_OK, AT_EACCESS)) {
+  if (faccessat(AT_FDCWD, real, mode, AT_EACCESS)) {
     error = store_fail_errno(store, errno, "its directory");
     goto out;
   }
@@ -535,10 +541,11 @@ static enum fc_error db_ask_text(struct fc_store *store, const char *sql,
   return error;
 }
 
-static enum fc_error db_open(struct fc_store *store) {
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
-                    SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOFOLLOW;
-  if (sqlite3_open_v2(store->path, &store->db, flags, NULL))
+static enum fc_error db_open(struct fc_store *store, const char *name,
+                             int flags) {
+  flags |=
+      SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOFOLLOW;
+  if (sqlite3_open_v2(name, &store->db, flags, NULL))
     return store_fail_sql(store, "it cannot be opened");
   (void)sqlite3_extended_result_codes(store->db, 1);      /* cannot fail */
   (void)sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS); /* cannot fail */
@@ -725,7 +732,7 @@ static enum fc_error db_mark_in_use(struct fc_store *store) {
 
 static enum fc_error db_start(struct fc_store *store) {
   int64_t version = 0;
-  enum fc_error error = db_open(store);
+  enum fc_error error = db_open(store, store->path, SQLITE_OPEN_READWRITE);
   if (!error)
     error = db_judge(store, &version);
   if (!error)
@@ -827,7 +834,7 @@ enum fc_error fc_store_open(struct fc_store **store, const char *path,
   opened->lock_fd = -1;
   enum fc_error error = library_check(opened);
   if (!error)
-    error = path_resolve(opened, path);
+    error = path_resolve(opened, path, W_OK | X_OK);
   if (!error)
     error = files_check(opened);
   if (!error)
@@ -1025,6 +1032,98 @@ enum fc_error fc_store_load_endpoints(struct fc_store *store,
     code = SQLITE_OK;
   }
   return statement_end(store, LOAD_ENDPOINTS, code);
+}
+
+/* Of a relative path and of a link's target nothing is known: all bytes that a
+ * URI could take for something else are escaped (RFC 3986 section 2.1). */
+static void uri_make(char uri[URI_SIZE], const char *path, bool immutable) {
+  static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                              "abcdefghijklmnopqrstuvwxyz0123456789-._~/";
+  size_t used = 0;
+  fc_text_append(uri, URI_SIZE, &used, "file:");
+  for (; *path; path++)
+    fc_text_append(uri, URI_SIZE, &used, strchr(plain, *path) ? "%c" : "%%%02X",
+                   (unsigned char)*path);
+  fc_text_append(uri, URI_SIZE, &used, "%s", immutable ? "?immutable=1" : "");
+}
+
+/* Without a log nobody has the file open. SQLite would make a log to read it,
+ * and could not delete it again. */
+static enum fc_error db_open_to_read(struct fc_store *store) {
+  char name[PATH_MAX], uri[URI_SIZE];
+  struct stat info;
+  bool alone = lstat(part_name(name, store, "-wal"), &info) && errno == ENOENT;
+  uri_make(uri, store->path, alone);
+  return db_open(store, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+}
+
+static enum fc_error list_check(struct fc_store *store) {
+  struct stat info;
+  if (lstat(store->path, &info)) {
+    int failure = errno;
+    enum fc_error error = store_fail_errno(store, failure, "it");
+    return failure == ENOENT ? FC_ERR_NOT_FOUND : error;
+  }
+  return S_ISREG(info.st_mode) ? FC_OK
+                               : store_fail(store, 0, FC_STORE_UNSAFE,
+                                            "it is not a regular file");
+}
+
+static enum fc_error rows_list(struct fc_store *store, fc_store_listed callback,
+                               void *data, size_t *skipped) {
+  sqlite3_stmt *statement = store->statements[LIST_JOBS];
+  enum fc_error error = FC_OK, failure;
+  int code = SQLITE_DONE;
+  while (!error && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+    struct reader reader = {.statement = statement};
+    struct fc_job_record record = {.pending = 0};
+    const char *instance = read_word(&reader, fc_name_valid);
+    if (job_read(&reader, &record))
+      error = callback(instance, &record, data);
+    else if (sqlite3_errcode(store->db) == SQLITE_NOMEM)
+      error = FC_ERR_MEMORY;
+    else
+      ++*skipped;
+  }
+  failure = statement_end(store, LIST_JOBS, error ? SQLITE_DONE : code);
+  return error ? error : failure;
+}
+
+static enum fc_error store_list(struct fc_store *store, const char *path,
+                                fc_store_listed callback, void *data,
+                                size_t *skipped) {
+  int64_t version = 0;
+  enum fc_error error = library_check(store);
+  if (!error)
+    error = path_resolve(store, path, X_OK);
+  if (!error)
+    error = list_check(store);
+  if (!error)
+    error = db_open_to_read(store);
+  if (!error)
+    error = db_judge(store, &version);
+  if (error || version == 0) /* still empty */
+    return error;
+  error = db_prepare(store);
+  return error ? error : rows_list(store, callback, data, skipped);
+}
+
+enum fc_error fc_store_list(const char *path, fc_store_listed callback,
+                            void *data, size_t *skipped, char *detail,
+                            size_t size) {
+  size_t bad = 0;
+  struct fc_store *store = calloc(1, sizeof(*store));
+  fc_text_copy(detail, size, fc_error_text(FC_ERR_MEMORY));
+  if (!store)
+    return FC_ERR_MEMORY;
+  store->lock_fd = -1;
+  enum fc_error error = store_list(store, path, callback, data, &bad);
+  if (error != FC_ERR_MEMORY)
+    fc_text_copy(detail, size, store->detail);
+  if (!error)
+    *skipped = bad;
+  fc_store_close(store, /* clean = */ false);
+  return error;
 }
 
 enum fc_error fc_store_begin(struct fc_store *store) {

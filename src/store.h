@@ -170,6 +170,26 @@ fc_store_put_endpoint(struct fc_store *store, const char *instance,
 FC_MUST_USE enum fc_error fc_store_commit(struct fc_store *store);
 void fc_store_rollback(struct fc_store *store);
 
+/* Reads a state file beside the daemon that may be using it: without its lock,
+ * and without a change to any file of the directory (but what SQLite needs to
+ * read a log that a crash left). Calls back for each stored job of every
+ * instance, by instance, in the order in which they were added; of events and
+ * the flags' meaning nothing is looked at, `pending` and `handed` are 0. Rows
+ * that make no sense are skipped and counted, as in fc_store_load_jobs. Stops
+ * at the callback's first error and returns it.
+ *
+ * FC_ERR_NOT_FOUND where there is no such file, FC_ERR_STATE where it is none
+ * of ours or cannot be read, FC_ERR_MEMORY; detail[size] says it in words.
+ * *skipped is written on success only. The file itself may not be a symbolic
+ * link. Any thread. */
+typedef enum fc_error (*fc_store_listed)(const char *instance,
+                                         const struct fc_job_record *record,
+                                         void *data);
+FC_MUST_USE enum fc_error fc_store_list(const char *path,
+                                        fc_store_listed callback, void *data,
+                                        size_t *skipped, char *detail,
+                                        size_t size);
+
 /* Why the last call failed, in words. Valid until the next call. */
 const char *fc_store_detail(const struct fc_store *store);
 

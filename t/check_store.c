@@ -1,5 +1,7 @@
 #include "src/store.h"
 
+#include "src/text.h"
+
 #include "t/suite.h"
 
 #include <errno.h>
@@ -665,6 +667,160 @@ START_TEST(a_reader_works_beside_the_daemon) {
 }
 END_TEST
 
+/* What was listed: "INSTANCE/ID ..." */
+struct listed {
+  char text[256];
+  size_t used;
+  size_t stop_after;
+};
+
+static enum fc_error listed_keep(const char *instance,
+                                 const struct fc_job_record *record,
+                                 void *data) {
+  struct listed *listed = data;
+  fc_text_append(listed->text, sizeof(listed->text), &listed->used, "%s/%s ",
+                 instance, record->id);
+  return --listed->stop_after == 0 ? FC_ERR_LIMIT : FC_OK;
+}
+
+static enum fc_error try_list(struct listed *listed, size_t *skipped) {
+  memset(detail, 'x', sizeof(detail));
+  enum fc_error error =
+      fc_store_list(path, listed_keep, listed, skipped, detail, sizeof(detail));
+  ck_assert_ptr_nonnull(memchr(detail, '\0', sizeof(detail)));
+  return error;
+}
+
+static void assert_listed(const char *expected, size_t expected_skipped) {
+  struct listed listed = {.used = 0};
+  size_t skipped = 99;
+  enum fc_error error = try_list(&listed, &skipped);
+  ck_assert_msg(error == FC_OK, "%s", detail);
+  ck_assert_str_eq(listed.text, expected);
+  ck_assert_uint_eq(skipped, expected_skipped);
+}
+
+static void assert_no_list(enum fc_error expected, const char *words) {
+  struct listed listed = {.used = 0};
+  size_t skipped = 99;
+  ck_assert_int_eq(try_list(&listed, &skipped), expected);
+  ck_assert_msg(strstr(detail, words) != NULL, "%s", detail);
+  ck_assert_uint_eq(listed.used, 0);
+  ck_assert_uint_eq(skipped, 99);
+}
+
+static void put_three(struct fc_store *store) {
+  struct fc_job_record first = job_make("first"), second = job_make("second");
+  put(store, "prod", &second, NOW);
+  put(store, "dev", &second, NOW);
+  put(store, "prod", &first, NOW);
+}
+
+#define ALL_THREE "dev/second prod/second prod/first "
+
+START_TEST(a_list_is_read_beside_the_daemon) {
+  struct fc_store *store = must_open();
+  assert_listed("", 0);
+  put_three(store);
+  assert_listed(ALL_THREE, 0);
+  struct fc_job_record third = job_make("third");
+  ck_assert_int_eq(fc_store_begin(store), FC_OK);
+  ck_assert_int_eq(fc_store_put_job(store, "prod", &third, NOW), FC_OK);
+  assert_listed(ALL_THREE, 0);
+  ck_assert_int_eq(fc_store_commit(store), FC_OK);
+  assert_listed(ALL_THREE "prod/third ", 0);
+  fc_store_close(store, true);
+  store = must_open();
+  ck_assert(fc_store_was_clean(store));
+  fc_store_close(store, true);
+}
+END_TEST
+
+START_TEST(a_list_of_a_closed_file_changes_nothing) {
+  static const char *const beside_it[] = {"-wal", "-shm", "-journal"};
+  struct fc_store *store = must_open();
+  put_three(store);
+  fc_store_close(store, true);
+  ck_assert_int_eq(unlink(beside("-lock")), 0);
+  struct bytes before = file_read(path);
+  assert_listed(ALL_THREE, 0);
+  assert_file_is(path, &before);
+  ck_assert(!file_exists(beside("-lock")));
+  for (size_t i = 0; i < COUNT_OF(beside_it); i++)
+    ck_assert(!file_exists(beside(beside_it[i])));
+  free(before.data);
+}
+END_TEST
+
+START_TEST(a_list_shows_what_a_crash_left_in_the_log) {
+  int status;
+  pid_t pid = fork();
+  ck_assert_int_ge(pid, 0);
+  if (pid == 0) {
+    put_three(must_open());
+    _exit(0);
+  }
+  ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+  ck_assert_int_eq(status, 0);
+  ck_assert(file_exists(beside("-wal")));
+  assert_listed(ALL_THREE, 0);
+  struct fc_store *store = must_open();
+  ck_assert_int_eq(trouble, FC_STORE_FINE);
+  ck_assert(!fc_store_was_clean(store));
+  ck_assert_uint_eq(load(store, "prod", 0).count, 2);
+  fc_store_close(store, true);
+}
+END_TEST
+
+START_TEST(a_list_takes_a_path_of_any_bytes) {
+  (void)snprintf(path, sizeof(path), "%.*s/a?b#c%%41 d\xc3\xa4&x=y",
+                 PATH_MAX - 32, folder);
+  struct fc_store *store = must_open();
+  put_three(store);
+  assert_listed(ALL_THREE, 0);
+  fc_store_close(store, true);
+  assert_listed(ALL_THREE, 0);
+}
+END_TEST
+
+START_TEST(a_list_skips_and_counts_rows_that_make_no_sense) {
+  struct fc_store *store = must_open();
+  put_three(store);
+  fc_store_close(store, true);
+  (void)sql("UPDATE job SET kind = 'x' WHERE id = 'first';"
+            "UPDATE job SET instance = 'a b' WHERE instance = 'dev'");
+  assert_listed("prod/second ", 2);
+}
+END_TEST
+
+START_TEST(the_first_error_of_a_callback_ends_the_list) {
+  struct listed listed = {.stop_after = 2};
+  size_t skipped = 99;
+  struct fc_store *store = must_open();
+  put_three(store);
+  ck_assert_int_eq(try_list(&listed, &skipped), FC_ERR_LIMIT);
+  ck_assert_str_eq(listed.text, "dev/second prod/second ");
+  ck_assert_uint_eq(skipped, 99);
+  fc_store_close(store, true);
+}
+END_TEST
+
+START_TEST(what_cannot_be_listed_is_told) {
+  assert_no_list(FC_ERR_NOT_FOUND, "No such file");
+  ck_assert(!file_exists(path));
+  file_write(path, "", 0);
+  assert_listed("", 0);
+  file_write(path, "no database, but longer than its header would be", 48);
+  assert_no_list(FC_ERR_STATE, "not a database");
+  ck_assert_int_eq(unlink(path), 0);
+  (void)sql("CREATE TABLE job (id); PRAGMA application_id = 7");
+  assert_no_list(FC_ERR_STATE, "another application");
+  ck_assert_int_eq(unlink(path), 0);
+  ck_assert_int_eq(mkfifo(path, 0600), 0);
+  assert_no_list(FC_ERR_STATE, "regular");
+}
+END_TEST
+
 START_TEST(a_link_on_the_way_and_a_relative_path_are_followed) {
   char link[PATH_MAX + 32];
   (void)snprintf(link, sizeof(link), "%s/link", folder);
@@ -1293,6 +1449,13 @@ static void add_company(Suite *suite) {
   add_loop(tests, a_killed_process_loses_nothing_that_was_committed, 20);
   tcase_add_test(tests, a_second_daemon_finds_the_file_locked);
   tcase_add_test(tests, a_reader_works_beside_the_daemon);
+  tcase_add_test(tests, a_list_is_read_beside_the_daemon);
+  tcase_add_test(tests, a_list_of_a_closed_file_changes_nothing);
+  tcase_add_test(tests, a_list_shows_what_a_crash_left_in_the_log);
+  tcase_add_test(tests, a_list_takes_a_path_of_any_bytes);
+  tcase_add_test(tests, a_list_skips_and_counts_rows_that_make_no_sense);
+  tcase_add_test(tests, the_first_error_of_a_callback_ends_the_list);
+  tcase_add_test(tests, what_cannot_be_listed_is_told);
   tcase_add_test(tests, a_link_on_the_way_and_a_relative_path_are_followed);
   add_loop(tests, an_unsafe_file_is_left_alone, COUNT_OF(unsafe));
   tcase_add_test(tests, a_readable_file_of_ours_is_made_private);
