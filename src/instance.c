@@ -589,7 +589,7 @@ static void learn_endpoint(struct fc_instance *instance,
   }
 }
 
-static enum fc_outcome outcome_of(const struct fc_result *result) {
+enum fc_outcome fc_instance_outcome(const struct fc_result *result) {
   if (result->answer != FC_ANSWER_NONE)
     return FC_OUTCOME_ANSWER;
   switch (result->error) {
@@ -704,7 +704,7 @@ static void report_locked(struct fc_instance *instance,
 bool fc_instance_report(struct fc_instance *instance,
                         const struct fc_ticket *ticket,
                         const struct fc_result *result, struct fc_now now) {
-  enum fc_outcome outcome = outcome_of(result);
+  enum fc_outcome outcome = fc_instance_outcome(result);
   fc_instance_lock(instance);
   report_locked(instance, ticket, result, outcome, now);
   fc_instance_unlock(instance);

@@ -14,6 +14,7 @@
 #include "src/clock.h"
 #include "src/event.h"
 #include "src/job.h"
+#include "src/schedule.h"
 #include "src/settings.h"
 
 struct fc_instance;
@@ -98,6 +99,9 @@ int64_t fc_instance_wait(struct fc_instance *instance, struct fc_now now);
 bool fc_instance_report(struct fc_instance *instance,
                         const struct fc_ticket *ticket,
                         const struct fc_result *result, struct fc_now now);
+
+/* What a result means for src/schedule.h. Pure. */
+enum fc_outcome fc_instance_outcome(const struct fc_result *result);
 
 /* There is a new key: a pause because of a rejected one ends. */
 void fc_instance_key_changed(struct fc_instance *instance, struct fc_now now);

@@ -1,0 +1,27 @@
+#include "src/ctl.h"
+
+#include "src/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+bool ctl_refuse(struct ctl_reason *reason, const char *format, ...) {
+  char text[2 * CTL_REASON_SIZE];
+  va_list args;
+  va_start(args, format);
+  (void)vsnprintf(text, sizeof(text), format, args);
+  va_end(args);
+  (void)fc_text_line(reason->text, sizeof(reason->text), text, strlen(text));
+  return false;
+}
+
+void ctl_complain(const char *format, ...) {
+  char text[2 * CTL_REASON_SIZE], line[2 * CTL_REASON_SIZE];
+  va_list args;
+  va_start(args, format);
+  (void)vsnprintf(text, sizeof(text), format, args);
+  va_end(args);
+  (void)fc_text_line(line, sizeof(line), text, strlen(text));
+  (void)fprintf(stderr, "firecrawlctl: %s\n", line); /* nobody to tell */
+}
