@@ -84,17 +84,20 @@ void ctl_watched_tell(struct ctl_watched *watched, FILE *out, int64_t now_s) {
   (void)fprintf(out, "%s%s\n", reason[0] ? ": " : "", reason);
 }
 
-/* "[########            ] 40%", or for how long it has been going on. */
+/* "[########............] 40%", and for how long it has been going on. */
 static void say_progress(const struct ctl_watched *watched,
                          char line[LINE_SIZE], size_t *used) {
+  static const char full[] = "####################",
+                    empty[] = "....................";
   const struct fc_job_view *view = &watched->view;
   char span[CTL_SPAN_SIZE];
   int percent = percent_of(watched);
-  if (percent >= 0) {
-    fc_text_append(line, LINE_SIZE, used, " [%.*s%*s] %d%%",
-                   percent * BAR / 100, "####################",
-                   BAR - percent * BAR / 100, "", percent);
-  }
+  int len = percent * BAR / 100;
+  _Static_assert(sizeof(full) == BAR + 1 && sizeof(empty) == BAR + 1,
+                 "a whole bar");
+  if (percent >= 0)
+    fc_text_append(line, LINE_SIZE, used, " [%.*s%s] %d%%", len, full,
+                   empty + len, percent);
   if (watched->has_view && view->has_duration)
     fc_text_append(line, LINE_SIZE, used, " %s",
                    ctl_span(span, view->duration_s));
@@ -116,6 +119,7 @@ void ctl_watched_draw(const struct ctl_watched *watched, FILE *out,
   const char *reason = reason_of(watched), *word = status_word(watched);
   char line[LINE_SIZE];
   size_t used = 0;
+  colours = colours && watched->has_view;
   fc_text_append(line, sizeof(line), &used, "%s %s ", watched->spec->kind->name,
                  watched->spec->id);
   size_t before = used + strlen(word) < width ? used : width;
