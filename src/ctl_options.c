@@ -172,11 +172,20 @@ static const struct row *row_of(int value) {
 static bool refuse_option(int value, const char *word,
                           struct ctl_reason *reason) {
   char name[QUOTE_SIZE] = {'-', (char)optopt, '\0'};
-  if (optopt == 0 || optopt >= LONG_BASE)
+  if (optopt == 0 || optopt >= LONG_BASE) /* a long one */
     (void)fc_text_line(name, sizeof(name), word, strcspn(word, "="));
   if (value == ':')
     return ctl_refuse(reason, "the option %s needs an argument", name);
   return ctl_refuse(reason, "%s is no option, or an argument too many", name);
+}
+
+/* getopt takes any beginning that is unique: --key would be --key-file, and a
+ * script's options would depend on which others there are. */
+static bool is_in_full(const struct row *row, char *const *argv) {
+  bool separate = optarg && optarg == argv[optind - 1];
+  const char *word = argv[optind - (separate ? 2 : 1)];
+  return strncmp(word, "--", 2) != 0 ||
+         strcspn(word, "=") == strlen("--") + strlen(row->name);
 }
 
 bool ctl_options_read(struct ctl_options *options, int argc, char **argv,
@@ -191,6 +200,8 @@ bool ctl_options_read(struct ctl_options *options, int argc, char **argv,
     const struct row *row = row_of(value);
     if (!row)
       return refuse_option(value, argv[optind - 1], reason);
+    if (value >= LONG_BASE && !is_in_full(row, argv))
+      return ctl_refuse(reason, "--%s has to be written in full", row->name);
     if (!row->set(row, options, optarg, reason))
       return false;
     *given |= 1U << (row - rows);

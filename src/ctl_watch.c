@@ -122,13 +122,11 @@ void ctl_watched_draw(const struct ctl_watched *watched, FILE *out,
   colours = colours && watched->has_view;
   fc_text_append(line, sizeof(line), &used, "%s %s ", watched->spec->kind->name,
                  watched->spec->id);
-  size_t before = used + strlen(word) < width ? used : width;
-  (void)fprintf(out, "%.*s%s", (int)before, line, ctl_colour(status, colours));
-  if (before == used)
-    (void)fprintf(out, "%s%s", word, ctl_colour_end(colours));
-  else
-    (void)fputs(ctl_colour_end(colours), out);
-  size_t left = before == used ? width - used - strlen(word) : 0;
+  bool fits = used + strlen(word) <= width;
+  size_t left = fits ? width - used - strlen(word) : 0;
+  (void)fprintf(out, "%.*s%s%s%s", (int)(fits ? used : width), line,
+                ctl_colour(status, colours && fits), fits ? word : "",
+                ctl_colour_end(colours && fits));
   used = 0;
   line[0] = '\0';
   say_progress(watched, line, &used);
