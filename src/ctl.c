@@ -2,6 +2,7 @@
 
 #include "src/text.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,4 +25,14 @@ void ctl_complain(const char *format, ...) {
   va_end(args);
   (void)fc_text_line(line, sizeof(line), text, strlen(text));
   (void)fprintf(stderr, "firecrawlctl: %s\n", line); /* nobody to tell */
+}
+
+bool ctl_flush(void) {
+  errno = 0;
+  if (fflush(stdout) == 0 && !ferror(stdout))
+    return true;
+  if (errno != EPIPE)
+    ctl_complain("cannot write the output%s%s", errno ? ": " : "",
+                 errno ? strerror(errno) : "");
+  return false;
 }

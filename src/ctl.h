@@ -15,10 +15,11 @@
 
 enum ctl_exit {
   CTL_GOOD = 0,
-  CTL_BAD = 1,        /* a job has failed, was cancelled or is lost */
-  CTL_USAGE = 2,      /* nothing was done */
-  CTL_TROUBLE = 3,    /* something could not be found out, done or printed */
-  CTL_SIGNALLED = 128 /* plus the signal's number */
+  CTL_BAD = 1,         /* a job has failed, was cancelled or is lost */
+  CTL_USAGE = 2,       /* nothing was done */
+  CTL_TROUBLE = 3,     /* something could not be found out, done or printed */
+  CTL_SIGNALLED = 128, /* plus the signal's number */
+  CTL_UNWRITTEN = -1   /* ctl_flush has failed: CTL_TROUBLE */
 };
 
 #define CTL_DEFAULT_SOCKET "/var/run/collectd-unixsock"
@@ -53,6 +54,10 @@ bool ctl_refuse(struct ctl_reason *reason, const char *format, ...)
 /* "firecrawlctl: ..." as one line on stderr. The text may hold a server's or a
  * file's words: control characters are taken out. */
 void ctl_complain(const char *format, ...) FC_PRINTF(1, 2);
+
+/* Hands on what was printed. False if it cannot be written, now or before; that
+ * is complained of, unless the reader has gone away. */
+bool ctl_flush(void);
 
 /* The commands. Each prints to stdout and returns an exit status. */
 int ctl_status(const struct ctl_options *options);

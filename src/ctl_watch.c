@@ -350,8 +350,8 @@ static int run(struct watch *watch) {
     int number = signal_pending(&signals);
     if (number)
       return CTL_SIGNALLED + number;
-    if (fflush(stdout))
-      return CTL_TROUBLE; /* told at the end of the program */
+    if (!ctl_flush())
+      return CTL_UNWRITTEN;
     if (watch->rejected) {
       ctl_complain("the API key is missing or rejected: give a good one by "
                    "--key-file or FIRECRAWL_API_KEY");

@@ -8,7 +8,6 @@
 #include "src/text.h"
 #include "src/transport_curl.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -142,17 +141,6 @@ static int run(struct ctl_options *options, int argc, char **argv) {
   return command->run(options);
 }
 
-/* What was printed must have arrived: on a full disk it has not, and a reader
- * that has gone away knows. */
-static int finish(int status) {
-  errno = 0;
-  if (fflush(stdout) == 0 && !ferror(stdout) && fclose(stdout) == 0)
-    return status;
-  if (errno != EPIPE)
-    ctl_complain("cannot write the output: %s", strerror(errno));
-  return status > CTL_SIGNALLED ? status : CTL_TROUBLE;
-}
-
 int main(int argc, char **argv) {
   struct ctl_options options;
   /* A peer or a reader that goes away is an error, not the end. */
@@ -160,5 +148,5 @@ int main(int argc, char **argv) {
   ctl_options_init(&options);
   int status = run(&options, argc, argv);
   ctl_options_release(&options);
-  return finish(status);
+  return status != CTL_UNWRITTEN && ctl_flush() ? status : CTL_TROUBLE;
 }
