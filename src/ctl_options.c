@@ -24,9 +24,9 @@ typedef bool (*setter)(const struct row *row, struct ctl_options *options,
 
 struct row {
   const char *name;
-  char letter;          /* 0: none */
-  const char *argument; /* NULL: takes none */
+  int letter; /* 0: none */
   unsigned commands;
+  const char *argument; /* NULL: takes none */
   setter set;
   size_t offset; /* of what it sets */
   const char *help;
@@ -93,33 +93,33 @@ static bool set_threshold(const struct row *row, struct ctl_options *options,
 #define AT(member) offsetof(struct ctl_options, member)
 
 static const struct row rows[] = {
-    {"url", 0, "URL", CTL_ASKING, set_text, AT(url),
+    {"url", 0, CTL_ASKING, "URL", set_text, AT(url),
      "the server; default FIRECRAWL_API_URL, else " FC_DEFAULT_URL},
-    {"api-version", 0, "v1|v2", CTL_ASKING, set_text, AT(api_version),
+    {"api-version", 0, CTL_ASKING, "v1|v2", set_text, AT(api_version),
      "default v1 for extract jobs, v2 for all others"},
-    {"key-file", 0, "FILE", CTL_ASKING, set_text, AT(key_file),
+    {"key-file", 0, CTL_ASKING, "FILE", set_text, AT(key_file),
      "the API key is in FILE; default: in FIRECRAWL_API_KEY"},
-    {"cacert", 0, "FILE", CTL_ASKING, set_text, AT(ca_cert),
+    {"cacert", 0, CTL_ASKING, "FILE", set_text, AT(ca_cert),
      "certificate authorities to trust in place of the system's"},
-    {"timeout", 't', "SECONDS", CTL_ASKING | CTL_TELLING, set_seconds,
+    {"timeout", 't', CTL_ASKING | CTL_TELLING, "SECONDS", set_seconds,
      AT(settings.timeout_ms), "for one request; default 5"},
-    {"json", 0, NULL, CTL_STATUS | CTL_LIST, set_flag, AT(json),
+    {"json", 0, CTL_STATUS | CTL_LIST, NULL, set_flag, AT(json),
      "JSON in place of a table"},
-    {"interval", 0, "SECONDS", CTL_WATCH, set_seconds, AT(settings.interval_ms),
+    {"interval", 0, CTL_WATCH, "SECONDS", set_seconds, AT(settings.interval_ms),
      "between two requests for a job; default 10"},
-    {"warning", 'w', "SECONDS", CTL_CHECK, set_threshold, AT(warning_s),
+    {"warning", 'w', CTL_CHECK, "SECONDS", set_threshold, AT(warning_s),
      "WARNING when a result expires in fewer SECONDS"},
-    {"critical", 'c', "SECONDS", CTL_CHECK, set_threshold, AT(critical_s),
+    {"critical", 'c', CTL_CHECK, "SECONDS", set_threshold, AT(critical_s),
      "CRITICAL when a result expires in fewer SECONDS"},
-    {"socket", 0, "PATH", CTL_TELLING, set_text, AT(socket),
+    {"socket", 0, CTL_TELLING, "PATH", set_text, AT(socket),
      "collectd's socket; default " CTL_DEFAULT_SOCKET},
-    {"instance", 0, "NAME", CTL_TELLING, set_text, AT(instance),
+    {"instance", 0, CTL_TELLING, "NAME", set_text, AT(instance),
      "the plugin's <Instance>; default " CTL_DEFAULT_INSTANCE},
-    {"state", 0, "FILE", CTL_LIST, set_text, AT(state),
+    {"state", 0, CTL_LIST, "FILE", set_text, AT(state),
      "the plugin's StateFile; default " CTL_DEFAULT_STATE},
-    {"help", 'h', NULL, CTL_ANY, set_flag, AT(help),
+    {"help", 'h', CTL_ANY, NULL, set_flag, AT(help),
      "print this help, or that of a command"},
-    {"version", 'V', NULL, CTL_ANY, set_flag, AT(version),
+    {"version", 'V', CTL_ANY, NULL, set_flag, AT(version),
      "print the versions of the tool and its libraries"},
 };
 
@@ -153,7 +153,7 @@ static void getopt_tables(struct option longs[COUNT_OF(rows) + 1],
         LONG_BASE + (int)i};
     if (!rows[i].letter)
       continue;
-    shorts[used++] = rows[i].letter;
+    shorts[used++] = (char)rows[i].letter;
     if (rows[i].argument)
       shorts[used++] = ':';
   }
@@ -243,7 +243,7 @@ static bool job_add(struct ctl_options *options, const struct fc_kind *kind,
       return ctl_refuse(reason,
                         "\"%s\" is no job name: 1 to %d characters of "
                         "A-Z a-z 0-9 _ . - are expected",
-                        quote(text, name), FC_NAME_MAX);
+                        quote(text, name ? name : id), FC_NAME_MAX);
     return ctl_refuse(reason,
                       "\"%s\" is no job ID: 1 to %d characters of "
                       "A-Z a-z 0-9 _ - are expected",

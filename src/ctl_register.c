@@ -18,7 +18,7 @@ enum { REPLY_SIZE = 1024 };
 
 _Static_assert(sizeof("PUTNOTIF severity=warning time= plugin=firecrawl "
                       "plugin_instance= type= type_instance= message=\"\"\n") +
-                       20 + 3 * FC_NAME_MAX + 16 <
+                       20 + (size_t)3 * FC_NAME_MAX + 16 <
                    CTL_COMMAND_SIZE,
                "no command is cut");
 
@@ -134,7 +134,7 @@ static bool ask(FILE *stream, const char *path, const char *command,
 static void look_for_instance(FILE *stream, const struct ctl_options *options) {
   struct ctl_reason reason;
   char line[REPLY_SIZE];
-  int64_t lines;
+  int64_t lines = 0;
   bool found = false;
   if (!ask(stream, options->socket, "LISTVAL\n", &lines, &reason))
     return;

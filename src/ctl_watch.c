@@ -1,10 +1,9 @@
-/* An instance of the library's own, without collectd: the poller's turns, and
- * what they brought to see. */
-
-#include "src/ctl_watch.h"
+/* firecrawlctl watch: an instance of the library's own, without collectd: the
+ * poller's turns, and what they brought to see. */
 
 #include "src/clock.h"
 #include "src/ctl.h"
+#include "src/ctl_watched.h"
 #include "src/poller.h"
 #include "src/text.h"
 #include "src/timestamp.h"
@@ -21,123 +20,10 @@
 enum {
   TURN_MS = 200, /* the longest until a signal or a second passed is noticed */
   VIEWS = 64,
-  WIDTH_MIN = 40,
   WIDTH_DEFAULT = 80,
   HEIGHT_DEFAULT = 24,
-  LINE_SIZE = 1024,
-  BAR = 20
+  LINE_SIZE = 1024
 };
-
-bool ctl_watched_has_ended(const struct ctl_watched *watched) {
-  return watched->has_view && (fc_status_is_final(watched->view.status) ||
-                               watched->view.status == FC_STATUS_LOST);
-}
-
-void ctl_watched_heed(struct ctl_watched *watched,
-                      const struct fc_event *event) {
-  watched->stalled = event->type == FC_EVENT_STALLED;
-  if (event->type == FC_EVENT_FAILED)
-    fc_text_copy(watched->error, sizeof(watched->error), event->text);
-}
-
-static const char *status_word(const struct ctl_watched *watched) {
-  if (!watched->has_view)
-    return "waiting";
-  return watched->stalled ? "stalled" : fc_status_name(watched->view.status);
-}
-
-static int percent_of(const struct ctl_watched *watched) {
-  return watched->has_view && watched->view.has_percent
-             ? (int)watched->view.percent
-             : -1;
-}
-
-/* What a status alone does not say. */
-static const char *reason_of(const struct ctl_watched *watched) {
-  if (watched->error[0])
-    return watched->error;
-  if (watched->stalled)
-    return "the server no longer has its record, or it takes very long";
-  return watched->has_view && watched->view.status == FC_STATUS_LOST
-             ? "the API does not know it (any more)"
-             : "";
-}
-
-void ctl_watched_tell(struct ctl_watched *watched, FILE *out, int64_t now_s) {
-  char time[FC_TIMESTAMP_SIZE];
-  int percent = percent_of(watched);
-  const char *reason = reason_of(watched);
-  if (!watched->has_view ||
-      (watched->told && watched->told_status == watched->view.status &&
-       watched->told_percent == percent &&
-       watched->told_stalled == watched->stalled))
-    return;
-  watched->told = true;
-  watched->told_status = watched->view.status;
-  watched->told_percent = percent;
-  watched->told_stalled = watched->stalled;
-  (void)fprintf(out, "%s %s %s %s", fc_timestamp_format(time, now_s),
-                watched->spec->kind->name, watched->spec->id,
-                status_word(watched));
-  if (percent >= 0)
-    (void)fprintf(out, " %d%%", percent);
-  (void)fprintf(out, "%s%s\n", reason[0] ? ": " : "", reason);
-}
-
-/* "[########............] 40%", and for how long it has been going on. */
-static void say_progress(const struct ctl_watched *watched,
-                         char line[LINE_SIZE], size_t *used) {
-  static const char full[] = "####################",
-                    empty[] = "....................";
-  const struct fc_job_view *view = &watched->view;
-  char span[CTL_SPAN_SIZE];
-  int percent = percent_of(watched);
-  int len = percent * BAR / 100;
-  _Static_assert(sizeof(full) == BAR + 1 && sizeof(empty) == BAR + 1,
-                 "a whole bar");
-  if (percent >= 0)
-    fc_text_append(line, LINE_SIZE, used, " [%.*s%s] %d%%", len, full,
-                   empty + len, percent);
-  if (watched->has_view && view->has_duration)
-    fc_text_append(line, LINE_SIZE, used, " %s",
-                   ctl_span(span, view->duration_s));
-}
-
-/* A line no wider than the terminal: as many bytes, so rather too short where
- * characters take several. */
-static void put_line(FILE *out, const char *text, size_t width) {
-  char line[LINE_SIZE];
-  size_t size = width + 1 < sizeof(line) ? width + 1 : sizeof(line);
-  (void)fc_text_line(line, size, text, strlen(text));
-  (void)fprintf(out, "%s\033[K\n", line);
-}
-
-void ctl_watched_draw(const struct ctl_watched *watched, FILE *out,
-                      size_t width, bool colours) {
-  enum fc_status status =
-      watched->has_view ? watched->view.status : FC_STATUS_NONE;
-  const char *reason = reason_of(watched), *word = status_word(watched);
-  char line[LINE_SIZE];
-  size_t used = 0;
-  colours = colours && watched->has_view;
-  fc_text_append(line, sizeof(line), &used, "%s %s ", watched->spec->kind->name,
-                 watched->spec->id);
-  bool fits = used + strlen(word) <= width;
-  size_t left = fits ? width - used - strlen(word) : 0;
-  (void)fprintf(out, "%.*s%s%s%s", (int)(fits ? used : width), line,
-                ctl_colour(status, colours && fits), fits ? word : "",
-                ctl_colour_end(colours && fits));
-  used = 0;
-  line[0] = '\0';
-  say_progress(watched, line, &used);
-  if (reason[0])
-    fc_text_append(line, sizeof(line), &used, ": %s", reason);
-  if (left && line[0] == ' ') {
-    (void)fputc(' ', out);
-    left--;
-  }
-  put_line(out, line, left);
-}
 
 /* The whole of a watch. */
 struct watch {
@@ -172,10 +58,13 @@ static void take_views(struct watch *watch, struct fc_now now) {
   for (bool first = true; more; first = false) {
     more = fc_instance_views(watch->instance, now, first, views, VIEWS, &len);
     for (size_t i = 0; i < len; i++) {
-      while (strcmp(watch->jobs[next].spec->id, views[i].name) != 0)
+      while (next < watch->len &&
+             strcmp(watch->jobs[next].spec->id, views[i].name) != 0)
         next++;
+      if (next == watch->len)
+        return;
       watch->jobs[next].has_view = true;
-      watch->jobs[next++].view = views[i];
+      watch->jobs[next].view = views[i];
     }
   }
 }
@@ -222,13 +111,20 @@ static void take_failures(struct watch *watch, const struct fc_stats *stats,
   watch->missing = stats->codes[404];
 }
 
+static bool all_are_seen(const struct watch *watch) {
+  for (size_t i = 0; i < watch->len; i++)
+    if (!watch->jobs[i].has_view)
+      return false;
+  return true;
+}
+
 static void take_stats(struct watch *watch, struct fc_now now) {
   struct fc_stats stats;
   fc_instance_stats(watch->instance, now, &stats);
   take_failures(watch, &stats, now);
   watch->answered = watch->answered || stats.api_up;
   watch->rejected = !watch->answered && stats.failures[FC_CLASS_AUTH].count > 0;
-  if (stats.api_up && !stats.codes[404])
+  if (stats.api_up && (!watch->missing || all_are_seen(watch)))
     watch->trouble[0] = '\0';
 }
 
@@ -244,24 +140,31 @@ static void window_size(size_t *width, size_t *height) {
   bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
   *width = known && size.ws_col ? size.ws_col : WIDTH_DEFAULT;
   *height = known && size.ws_row ? size.ws_row : HEIGHT_DEFAULT;
-  if (*width < WIDTH_MIN)
-    *width = WIDTH_MIN;
 }
 
-/* The jobs that fit, those under way first, and a line about all. */
+/* Those that have ended, or have not, as far as they fit. Returns how many. */
+static size_t draw_some(struct watch *watch, FILE *out, size_t width,
+                        size_t max, bool of_ended) {
+  size_t lines = 0;
+  for (size_t i = 0; i < watch->len && lines < max; i++)
+    if (ctl_watched_has_ended(&watch->jobs[i]) == of_ended) {
+      ctl_watched_draw(&watch->jobs[i], out, width, watch->colours);
+      lines++;
+    }
+  return lines;
+}
+
+/* In their order, or where not all fit, those under way first. */
 static size_t draw_jobs(struct watch *watch, FILE *out, size_t width,
                         size_t max) {
-  size_t lines = 0;
-  for (int pass = 0; pass < 2; pass++)
-    for (size_t i = 0; i < watch->len && lines < max; i++)
-      if (ctl_watched_has_ended(&watch->jobs[i]) == (pass == 1) ||
-          watch->len <= max) {
-        if (watch->len <= max && pass == 1)
-          continue;
-        ctl_watched_draw(&watch->jobs[i], out, width, watch->colours);
-        lines++;
-      }
-  return lines;
+  if (watch->len > max) {
+    size_t lines = draw_some(watch, out, width, max, /* of_ended = */ false);
+    return lines +
+           draw_some(watch, out, width, max - lines, /* of_ended = */ true);
+  }
+  for (size_t i = 0; i < watch->len; i++)
+    ctl_watched_draw(&watch->jobs[i], out, width, watch->colours);
+  return watch->len;
 }
 
 static size_t draw_frame(struct watch *watch, FILE *out) {
@@ -273,7 +176,7 @@ static size_t draw_frame(struct watch *watch, FILE *out) {
                  watch->len);
   if (watch->trouble[0])
     fc_text_append(line, sizeof(line), &used, "; %s", watch->trouble);
-  put_line(out, line, width);
+  ctl_put_line(out, line, width);
   return lines + 1;
 }
 

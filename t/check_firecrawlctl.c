@@ -4,7 +4,7 @@
 #include "src/ctl_options.h"
 #include "src/ctl_print.h"
 #include "src/ctl_register.h"
-#include "src/ctl_watch.h"
+#include "src/ctl_watched.h"
 
 #include "src/request.h"
 

@@ -1,8 +1,8 @@
-/* firecrawlctl watch, in parts that need no server: what is known of the jobs
- * watched, and how it is shown. */
+/* A job that firecrawlctl watches: what is known of it, and how it is shown on
+ * a terminal and elsewhere. Needs no server and no terminal. */
 
-#ifndef FC_CTL_WATCH_H
-#define FC_CTL_WATCH_H
+#ifndef FC_CTL_WATCHED_H
+#define FC_CTL_WATCHED_H
 
 #include "src/ctl_print.h"
 #include "src/instance.h"
@@ -30,6 +30,10 @@ void ctl_watched_heed(struct ctl_watched *watched,
 /* Prints "TIME KIND ID STATUS ..." if that differs from what was last printed.
  * `now_s` is the time. */
 void ctl_watched_tell(struct ctl_watched *watched, FILE *out, int64_t now_s);
+
+/* Prints text as one line of at most `width` columns, over an older one: as
+ * many bytes, so rather too short where characters take several. */
+void ctl_put_line(FILE *out, const char *text, size_t width);
 
 /* Prints one line for a terminal `width` columns wide, without wrapping: kind,
  * ID, status, a bar or the time in processing, the reason of a failure. */
