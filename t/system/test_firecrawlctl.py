@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 import sqlite3
+import ssl
 import struct
 import subprocess
 import termios
@@ -19,6 +20,7 @@ import unittest
 
 import harness
 from harness import BUILD, KEY, PATIENCE, SOURCE, SystemTest, wait_for
+from raw_server import RawServer, read_request, reply
 
 TOOL = os.path.abspath(BUILD + "/src/firecrawlctl")
 ESCAPES = r'"{\"message\":\"no\\u001b[2J\\u009b31m|luck\\u0007\"}"'
@@ -255,11 +257,53 @@ class Status(Tool):
         self.assertEqual(done.status, 2)
         self.assertIn("No such file", done.err)
 
-    def test_the_version_of_the_api_is_chosen(self):
-        for words in (("--api-version", "v2"),
-                      ("--url", self.server.url + "/v2")):
-            jobs, status = self.jobs("done", *words)
-            self.assertEqual(status, 0)
+    def raw_server(self, requests, tls=None):
+        """Keeps each request, and answers that the job is processing."""
+        def fault(connection, _):
+            requests.append(read_request(connection).decode())
+            connection.sendall(reply())
+        server = RawServer(fault, tls)
+        self.addCleanup(server.stop)
+        return server.port
+
+    def test_the_request_is_as_the_options_say(self):
+        requests = []
+        url = "http://127.0.0.1:%d" % self.raw_server(requests)
+        for words, path in ((("done",), "/v1/extract/done"),
+                            (("done", "--api-version", "v2"),
+                             "/v2/extract/done"),
+                            (("crawl", "x", "--url", url + "/v1"),
+                             "/v1/crawl/x?limit=1"),
+                            (("batch_scrape", "x"),
+                             "/v2/batch/scrape/x?limit=1")):
+            done = self.ask("status", *words, FIRECRAWL_API_URL=url)
+            self.assertEqual(done.status, 0, done)
+            request = requests.pop()
+            self.assertTrue(request.startswith("GET %s HTTP/1.1\r\n" % path),
+                            request)
+            self.assertIn("\r\nAuthorization: Bearer %s\r\n" % KEY, request)
+        self.ask("status", "x", FIRECRAWL_API_URL=url, FIRECRAWL_API_KEY="")
+        self.assertNotIn("Authorization", requests.pop())
+
+    def test_a_private_authority_is_trusted_when_named(self):
+        path = self.directory("tls") + "/server"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+             "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=x",
+             "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2",
+             "-keyout", path + ".key", "-out", path + ".pem"],
+            check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path + ".pem", path + ".key")
+        requests = []
+        url = "https://127.0.0.1:%d" % self.raw_server(requests, context)
+        done = self.ask("status", "done", "--url", url)
+        self.assertEqual(done.status, 3)
+        self.assertIn("--cacert", done.out)
+        self.assertEqual(requests, [])
+        done = self.ask("status", "done", "--url", url, "--cacert",
+                        path + ".pem")
+        self.assertEqual(done.status, 0, done)
 
     def test_colours_are_for_terminals(self):
         for environment, coloured in (({}, True), ({"NO_COLOR": "1"}, False),
