@@ -177,10 +177,10 @@ static int run(const struct ctl_options *options, bool forget) {
     ctl_complain("%s", reason.text);
     return CTL_TROUBLE;
   }
-  (void)printf("%s %s (%s): collectd has taken it for instance \"%s\", which "
-               "heeds it with AcceptRegistrations true\n",
-               forget ? "forget" : "add", job->id, job->name,
-               options->instance);
+  (void)printf("%s %s: handed to collectd for instance \"%s\", to be %s%s "
+               "if that accepts registrations\n",
+               job->kind->name, job->id, options->instance,
+               forget ? "forgotten" : "watched as ", forget ? "" : job->name);
   return CTL_GOOD;
 }
 

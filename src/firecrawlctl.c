@@ -131,8 +131,9 @@ static int run(struct ctl_options *options, int argc, char **argv) {
   if (options->help && (command || first == argc))
     return print_help(command);
   if (!command) {
-    (void)ctl_refuse(&reason, "\"%s\" is no command",
-                     first < argc ? argv[first] : "");
+    (void)(first < argc
+               ? ctl_refuse(&reason, "\"%s\" is no command", argv[first])
+               : ctl_refuse(&reason, "a command is missing"));
     return refuse(NULL, &reason);
   }
   if (!prepare(options, command, given, argv + first + 1, argc - first - 1,

@@ -713,7 +713,7 @@ class Shipped(unittest.TestCase):
                          r"SQLite [\d.]+\n$")
 
     def test_bad_usage_is_told_with_the_way_to_help(self):
-        for words, text in (((), "is no command"), (("frob",), '"frob"'),
+        for words, text in (((), "a command is missing"), (("frob",), '"frob"'),
                             (("status",), "ID of a job is missing"),
                             (("list", "x"), "one word too many"),
                             (("list", "--url", "http://h"), "--url")):
