@@ -223,7 +223,6 @@ class Status(Tool):
     def test_a_server_that_cannot_be_reached_is_told(self):
         port = harness.free_port()
         for url, words in (("http://127.0.0.1:%d" % port, "check --url"),
-                           ("http://no.invalid", "check --url"),
                            (self.server.url.replace("http", "https"),
                             "--cacert")):
             done = self.ask("status", "--url", url, "done")
@@ -402,6 +401,13 @@ job crawl failing
         process.communicate(timeout=60 * PATIENCE)
         self.assertEqual(process.returncode, 0)
 
+    def test_a_job_that_is_lost_has_ended(self):
+        self.server.script("answer 410\n")
+        done = self.ask("watch", "done")
+        self.assertEqual((done.status, done.err), (1, ""), done)
+        self.assertRegex(done.out, r"Z extract endpoint gone: .*/v2/agent")
+        self.assertIn("Z extract done lost", done.out)
+
     def test_signals_end_it(self):
         for number in (signal.SIGINT, signal.SIGTERM):
             process = self.start("watch", "running")
@@ -523,6 +529,9 @@ class Registered(Tool):
         daemon = self.daemon()
         done = self.tell(daemon, "add", "crawl", "pages", "nightly")
         self.assertEqual((done.status, done.err), (0, ""), done)
+        self.assertEqual(done.out, 'crawl pages: handed to collectd for '
+                         'instance "prod", to be watched as nightly if that '
+                         'accepts registrations\n')
         daemon.wait_metric("job_status", "nightly", 1)
         done = self.tell(daemon, "add", "--instance=prod", "done")
         self.assertEqual(done.status, 0)
