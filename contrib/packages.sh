@@ -7,6 +7,9 @@
 #   packages_collectd        the daemon and its plugin headers; sets COLLECTD,
 #                            COLLECTDCTL, COLLECTD_PLUGINDIR, COLLECTD_TYPESDB
 #                            and COLLECTD_INCLUDEDIR
+#   packages_graphs          Prometheus, Alertmanager, carbon and graphite-web;
+#                            sets PROMETHEUS, PROMTOOL, ALERTMANAGER, AMTOOL,
+#                            CARBON_CACHE and GRAPHITE_PYTHONPATH
 #   packages_install NAME... these packages, unless they are installed
 #   packages_unpack NAME...  these packages, under PACKAGES_ROOT
 #
@@ -50,6 +53,23 @@ packages_collectd() {
     sort -u)
   # shellcheck disable=SC2086
   packages_install $libraries
+}
+
+# Debian's libraries for Python are for /usr/bin/python3 only.
+packages_graphs() {
+  packages_path PROMETHEUS usr/bin/prometheus prometheus || return
+  packages_path PROMTOOL usr/bin/promtool prometheus || return
+  packages_path ALERTMANAGER usr/bin/prometheus-alertmanager \
+    prometheus-alertmanager || return
+  packages_path AMTOOL usr/bin/amtool prometheus-alertmanager || return
+  packages_path CARBON_CACHE usr/bin/carbon-cache graphite-carbon || return
+  packages_path GRAPHITE_PYTHONPATH usr/lib/python3/dist-packages/graphite \
+    graphite-web || return
+  GRAPHITE_PYTHONPATH=${GRAPHITE_PYTHONPATH%/graphite}
+  packages_install python3 python3-cairocffi python3-cachetools \
+    python3-django python3-django-tagging python3-pyparsing \
+    python3-simplejson python3-six python3-twisted python3-tz python3-urllib3 \
+    python3-whisper
 }
 
 # packages_path VARIABLE PATH PACKAGE: exports where PATH of PACKAGE is, on the
