@@ -135,6 +135,20 @@ class Prometheus(Service):
                 for alert in found]
 
 
+# Debian's Alertmanager has the path of its templates built in. Where the package
+# is only unpacked, /usr/share is another one for it alone.
+OTHER_SHARE = 'mount --bind "$0" /usr/share && exec "$@"'
+
+
+def alertmanager_command():
+    path = tool("ALERTMANAGER")
+    share = os.path.abspath(os.path.dirname(path) + "/../share")
+    if share == "/usr/share":
+        return [path]
+    user = [] if os.geteuid() == 0 else ["--map-root-user"]
+    return ["unshare", "--mount", *user, "sh", "-c", OTHER_SHARE, share, path]
+
+
 class Alertmanager(Service):
     def __init__(self, directory, config):
         os.makedirs(directory, exist_ok=True)
@@ -146,7 +160,8 @@ class Alertmanager(Service):
         self.url = "http://" + self.address
         super().__init__(
             directory,
-            [tool("ALERTMANAGER"), "--config.file=" + path,
+            alertmanager_command() + [
+             "--config.file=" + path,
              "--storage.path=" + directory + "/data",
              "--cluster.listen-address=",
              "--web.listen-address=" + self.address],

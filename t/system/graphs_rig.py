@@ -112,11 +112,11 @@ def write_key(scratch, name, key):
 class Rig:
     """All of it; stop() ends it. The instance "staging" has a wrong key."""
 
-    def __init__(self, scratch, interval=1):
+    def __init__(self, scratch, jobs=JOBS):
         self.daemons = []
         os.chmod(scratch, 0o755)
         try:
-            self._start(scratch, interval)
+            self._start(scratch, jobs)
         except BaseException:
             self.stop()
             raise
@@ -125,7 +125,7 @@ class Rig:
         self.daemons.append(daemon)
         return daemon
 
-    def _start(self, scratch, interval):
+    def _start(self, scratch, jobs):
         def place(name):
             path = os.path.join(scratch, name)
             os.makedirs(path, exist_ok=True)
@@ -135,13 +135,14 @@ class Rig:
             place("carbon"), "[all]\npattern = .*\nretentions = 1s:1h\n", ""))
         self.graphite = self._keep(graphs.GraphiteWeb(
             place("graphite"), self.carbon))
-        self.fake = self._keep(harness.Fake(place("fake"), script()))
+        self.fake = self._keep(harness.Fake(place("fake"), script(jobs)))
         self.collectd = harness.Collectd(
             place("collectd"),
-            instance(self.fake, write_key(scratch, "key", harness.KEY)) +
+            instance(self.fake, write_key(scratch, "key", harness.KEY),
+                     jobs=jobs) +
             instance(self.fake, write_key(scratch, "bad", "fc-wrong"),
-                     name="staging", jobs=JOBS[:1]),
-            more=WRITERS % self.carbon.port, interval=interval)
+                     name="staging", jobs=jobs[:1]),
+            more=WRITERS % self.carbon.port)
         self.prometheus = self._keep(graphs.Prometheus(
             place("prometheus"), SCRAPE % {
                 "rules": "", "port": self.collectd.prometheus, "more": ""}))
