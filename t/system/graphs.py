@@ -135,8 +135,8 @@ class Prometheus(Service):
                 for alert in found]
 
 
-# Debian's Alertmanager has the path of its templates built in. Where the package
-# is only unpacked, /usr/share is another one for it alone.
+# The path of its templates is built into Debian's Alertmanager. Where the
+# package is only unpacked, it gets a /usr/share of its own.
 OTHER_SHARE = 'mount --bind "$0" /usr/share && exec "$@"'
 
 

@@ -230,10 +230,13 @@ class ExampleTest(SystemTest):
                          ("FAILURE", "job_status", "nightly-prices"))
         # The next run under the same name is well.
         self.next_run(daemon)
-        wait_for(lambda: [
+        wait_for(lambda: len([
             body for body in posted("within range again")
-            if body.get("typeinstance") == "nightly-prices" and
-            "is 0.0" in body["text"]], "the threshold's OKAY", 30)
+            if body.get("typeinstance") == "nightly-prices"]) == 2,
+            "the threshold's OKAY at first and after the failure", 30)
+        # Nothing is left to ask for: a series ends, which is no alert.
+        wait_for(lambda: daemon.metric("poll_age") is None, "no poll age", 30)
+        self.assertNotIn("has not been updated", daemon.log_text())
         self.assertEqual(len(posted("failed: ")), 1)
         self.assertEqual(len(posted("above the failure threshold")), 1)
         self.assert_understood(daemon)
