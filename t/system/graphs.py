@@ -128,11 +128,11 @@ class Prometheus(Service):
     def names(self):
         return self.label_values("__name__", '{__name__=~"collectd_.+"}')
 
-    def alerts(self):
-        """{(alert, sorted labels): state}"""
-        found = get_json(self.url + "/api/v1/alerts")["data"]["alerts"]
-        return [(alert["labels"]["alertname"], alert["state"], alert["labels"])
-                for alert in found]
+    def rules(self):
+        """[(name, health, state or "recording")]"""
+        groups = get_json(self.url + "/api/v1/rules")["data"]["groups"]
+        return [(rule["name"], rule["health"], rule.get("state", "recording"))
+                for group in groups for rule in group["rules"]]
 
 
 # The path of its templates is built into Debian's Alertmanager. Where the

@@ -12,7 +12,8 @@ import harness
 JOB = "0199d3a2-6c1e-7f3a-9a51-0f6f1d0c2b%02d"
 DAY = 86400
 
-# name, kind, states
+# name, kind, states. Prometheus begins to scrape after five seconds, and sees no
+# increase in what a counter was then.
 JOBS = (
     ("nightly-prices", "Extract", """
   state processing for 6s expires=+21600
@@ -40,10 +41,12 @@ JOBS = (
     ("shop", "BatchScrape", """
   state scraping expires=+86400 completed=40 total=80"""),
     ("busy", "Extract", """
-  state processing code=429 header="Retry-After: 2" for 2 requests
+  state processing for 9s expires=+21600
+  state processing code=429 header="Retry-After: 2" for 3s
   state processing expires=+21600"""),
     ("bumpy", "Extract", """
-  state processing code=500 for 2 requests
+  state processing for 9s expires=+21600
+  state processing code=500 for 3s
   state processing expires=+21600"""),
     ("gone", "Agent", """
   state processing code=410"""),
@@ -145,7 +148,9 @@ class Rig:
             more=WRITERS % self.carbon.port)
         self.prometheus = self._keep(graphs.Prometheus(
             place("prometheus"), SCRAPE % {
-                "rules": "", "port": self.collectd.prometheus, "more": ""}))
+                "rules": os.path.abspath(
+                    graphs.CONTRIB + "/prometheus/firecrawl.rules.yml"),
+                "port": self.collectd.prometheus, "more": ""}))
         self._keep(self.collectd).start()
 
     def wait_until_ended(self):
@@ -156,6 +161,9 @@ class Rig:
                              ("bumpy", 1), ("shop", 1)):
             self.collectd.wait_metric("job_status", name, status, 40)
         self.collectd.wait_metric("percent", "docs", 81.25, 40)
+        for error in ("rate_limit", "http"):
+            harness.wait_for(lambda: self.collectd.instance_metrics().get(
+                ("prod", "errors_total", error)), error, 40)
 
     def stop(self):
         for daemon in reversed(self.daemons):

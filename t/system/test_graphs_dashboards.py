@@ -14,7 +14,7 @@ import unittest
 import graphs
 import graphs_rig
 import harness
-from harness import wait_for
+from harness import wait_for, wait_until_empty
 
 BOARDS = ("prometheus", "graphite")
 SCHEMA_VERSIONS = range(39, 43)
@@ -344,6 +344,31 @@ class Queries(unittest.TestCase):
             self.assert_graphite(annotation["name"],
                                  annotation["target"]["target"], {})
 
+    def test_rules_see_what_there_is_and_nothing_else(self):
+        seen = {"FirecrawlJobFailed", "FirecrawlJobCancelled",
+                "FirecrawlJobLost", "FirecrawlJobStalled",
+                "FirecrawlJobStatusUnknown", "FirecrawlResultExpiresSoon",
+                "FirecrawlAPIUnusable", "FirecrawlKeyRejected",
+                "FirecrawlRateLimited", "FirecrawlRequestsFailing",
+                "FirecrawlEndpointSunset"}
+
+        rules = []
+
+        def states(*wanted):
+            return {name for name, _, state in rules if state in wanted}
+
+        def missing():
+            rules[:] = self.rig.prometheus.rules()
+            return sorted(seen - states("pending", "firing"))
+        wait_until_empty(missing, "alerts whose condition holds", 20)
+        self.assertEqual({health for _, health, _ in rules}, {"ok"})
+        self.assertEqual(states("inactive"), {
+            "FirecrawlJobsFailing", "FirecrawlPollsLate",
+            "FirecrawlEndpointSunsetNear", "FirecrawlPluginAbsent",
+            "FirecrawlInstanceSilent", "FirecrawlStateFileUnusable"})
+        for name in states("recording"):
+            self.assertTrue(self.rig.prometheus.query(name), name)
+
     def test_every_series_is_in_a_panel_of_both(self):
         names = set(self.rig.prometheus.names())
         self.assertEqual(len(names), 14, sorted(names))
@@ -363,7 +388,7 @@ class Queries(unittest.TestCase):
                                            file.read())):
                     self.assertIn(name, names, path)
 
-    def test_a_gap_is_not_drawn_over_in_graphite(self):
+    def test_status_codes_are_stored_as_they_are(self):
         series = self.rig.graphite.render(
             "collectd.testhost.firecrawl-prod.job_status-stock-levels")
         values = [value for value, _ in series[0]["datapoints"]
