@@ -57,8 +57,11 @@ packages_collectd() {
 
 # Debian's libraries for Python are for /usr/bin/python3 only.
 packages_graphs() {
+  local promtool=prometheus
   packages_path PROMETHEUS usr/bin/prometheus prometheus || return
-  packages_path PROMTOOL usr/bin/promtool prometheus || return
+  # A package of its own since Debian 13.
+  [[ -e $(dirname "$PROMETHEUS")/promtool ]] || promtool=promtool
+  packages_path PROMTOOL usr/bin/promtool "$promtool" || return
   packages_path ALERTMANAGER usr/bin/prometheus-alertmanager \
     prometheus-alertmanager || return
   packages_path AMTOOL usr/bin/amtool prometheus-alertmanager || return
