@@ -26,6 +26,12 @@ class PlainResult(unittest.TextTestResult):
         unittest.TestResult.addSkip(self, test, reason)
         print("skip %s: %s" % (test.id(), reason), flush=True)
 
+    def addSubTest(self, test, subtest, err):
+        unittest.TestResult.addSubTest(self, test, subtest, err)
+        if err is not None:
+            self._not_ok(subtest, self.failures if issubclass(
+                err[0], test.failureException) else self.errors)
+
     @staticmethod
     def _not_ok(test, records):
         print("not ok %s\n# %s" % (test.id(), records[-1][1].replace(
