@@ -380,20 +380,25 @@ void fc_instance_file_end(struct fc_instance *instance, const char *refused,
   fc_instance_unlock(instance);
 }
 
+static void note_locked(struct fc_instance *instance, bool is_error,
+                        const char *format, va_list arguments) {
+  if (instance->notes_len == FC_NOTES_MAX) {
+    instance->notes_lost++;
+    return;
+  }
+  struct fc_note *note = &instance->notes[instance->notes_len++];
+  note->is_error = is_error;
+  (void)vsnprintf(note->text, sizeof(note->text), format, arguments);
+}
+
 void fc_instance_note(struct fc_instance *instance, bool is_error,
                       const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
   fc_instance_lock(instance);
-  if (instance->notes_len < FC_NOTES_MAX) {
-    struct fc_note *note = &instance->notes[instance->notes_len++];
-    va_list arguments;
-    note->is_error = is_error;
-    va_start(arguments, format);
-    (void)vsnprintf(note->text, sizeof(note->text), format, arguments);
-    va_end(arguments);
-  } else {
-    instance->notes_lost++;
-  }
+  note_locked(instance, is_error, format, arguments);
   fc_instance_unlock(instance);
+  va_end(arguments);
 }
 
 void fc_instance_poll_now(struct fc_instance *instance, struct fc_now now) {
@@ -644,6 +649,30 @@ static struct figures figures_of(const struct fc_job *job) {
                           job->percent};
 }
 
+static void note_under_lock(struct fc_instance *instance, const char *format,
+                            ...) FC_PRINTF(2, 3);
+
+static void note_under_lock(struct fc_instance *instance, const char *format,
+                            ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  note_locked(instance, /* is_error = */ false, format, arguments);
+  va_end(arguments);
+}
+
+/* The API has learnt a word that we have not: said once for each. */
+static void note_unknown_word(struct fc_instance *instance,
+                              const struct fc_job *job, const char *word) {
+  if (instance->has_unknown_word && strcmp(word, instance->unknown_word) == 0)
+    return;
+  instance->has_unknown_word = true;
+  fc_text_copy(instance->unknown_word, sizeof(instance->unknown_word), word);
+  note_under_lock(instance,
+                  "%s %s has the status \"%s\", which this version does not "
+                  "know: it counts as unknown",
+                  fc_kind_get(job->kind)->name, job->id, word);
+}
+
 static void apply(struct fc_instance *instance, struct fc_job *job,
                   const struct fc_result *result, struct fc_now now) {
   struct figures before = figures_of(job);
@@ -654,6 +683,8 @@ static void apply(struct fc_instance *instance, struct fc_job *job,
                                  fc_instance_epoch_s(instance, now));
   fc_registry_count(&instance->registry, job);
   fc_instance_owe_job(instance, job, events);
+  if (job->status == FC_STATUS_UNKNOWN && status != FC_STATUS_UNKNOWN)
+    note_unknown_word(instance, job, result->reply.status_word);
   struct figures after = figures_of(job);
   if (events || status != job->status || stalled != job->stalled)
     fc_instance_changed(instance, job, true);

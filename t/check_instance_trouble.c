@@ -688,6 +688,36 @@ START_TEST(three_threads_do_not_disturb_each_other) {
 }
 END_TEST
 
+static struct fc_result unknown(const char *word) {
+  struct fc_result result = drive_status(FC_STATUS_UNKNOWN);
+  (void)snprintf(result.reply.status_word, sizeof(result.reply.status_word),
+                 "%s", word);
+  return result;
+}
+
+/* The text of the only note there is; "" for none. */
+static const char *only_note(void) {
+  static struct fc_note note;
+  struct fc_note more;
+  if (!fc_instance_take_note(instance, &note))
+    return "";
+  ck_assert(!fc_instance_take_note(instance, &more));
+  return note.text;
+}
+
+START_TEST(a_status_word_that_is_not_known_is_said_once) {
+  add_many(2);
+  answer("0", unknown("paused"));
+  ck_assert_ptr_nonnull(strstr(only_note(), "\"paused\""));
+  answer("1", unknown("paused"));
+  answer("0", unknown("paused"));
+  ck_assert_str_eq(only_note(), "");
+  answer("0", drive_status(FC_STATUS_PROCESSING));
+  answer("0", unknown(""));
+  ck_assert_ptr_nonnull(strstr(only_note(), "\"\""));
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("instance in trouble");
   TCase *tests = tcase_create("trouble");
@@ -721,6 +751,7 @@ int main(void) {
                       COUNT(offsets_s));
   tcase_add_loop_test(tests, the_budget_holds_in_every_minute_of_ten, 0,
                       COUNT(budgets));
+  tcase_add_test(tests, a_status_word_that_is_not_known_is_said_once);
   tcase_add_test(tests, three_threads_do_not_disturb_each_other);
   suite_add_tcase(suite, tests);
   return suite_run(suite);
