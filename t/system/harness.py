@@ -324,11 +324,25 @@ class Collectd:
         return self.wrapper + [COLLECTD, "-C",
                                self.scratch + "/collectd.conf", *arguments]
 
-    def start(self):
+    def without(self, plugin):
+        """Takes a stock plugin out of the configuration."""
+        path = self.scratch + "/collectd.conf"
+        with open(path) as file:
+            text = file.read()
+        self._write("collectd.conf", re.sub(
+            r"LoadPlugin %s\n<Plugin %s>\n.*?</Plugin>\n" % (plugin, plugin),
+            "", text, flags=re.S))
+
+    def spawn(self):
+        """Starts it and does not wait until it is up."""
         self.output = open(self.scratch + "/collectd.out", "ab")
         self.process = subprocess.Popen(
             self.command("-f"), stdin=subprocess.DEVNULL, stdout=self.output,
             stderr=self.output, cwd=self.scratch, env=self.environment())
+        return self
+
+    def start(self):
+        self.spawn()
         wait_for(lambda: os.path.exists(self.scratch + "/unixsock") or
                  self.process.poll() is not None, "collectd is up", 30)
         if self.process.poll() is not None:

@@ -1,14 +1,13 @@
 """Jobs come and go: registrations, job files, restarts and crashes."""
 
 import os
-import random
 import signal
 import sqlite3
 import time
 import unittest
 
 import harness
-from harness import PATIENCE, SystemTest, wait_for
+from harness import SystemTest, wait_for
 
 
 def job_id(number):
@@ -137,73 +136,6 @@ class ComeAndGo(SystemTest):
         wait_for(lambda: fake.count(job_id(0)) == 2, "FLUSH polls")
         daemon.process.send_signal(signal.SIGUSR1)
         wait_for(lambda: fake.count(job_id(0)) == 3, "SIGUSR1 polls")
-
-    def test_clean_restarts_repeat_nothing(self):
-        restarts = int(os.environ.get("FC_RESTARTS", "10"))
-        states = ['failed error="no"', "cancelled", "completed", "processing"]
-        fake = self.fake(self.script(*states))
-        daemon = self.configured(self.instance(fake))
-        daemon.start()
-        for i in range(len(states)):
-            putnotif(daemon, "extract", job_id(i), "job%d" % i)
-        daemon.wait_notification("job0", "FAILURE")
-        daemon.wait_notification("job1", "WARNING")
-        daemon.wait_metric("job_status", "job2", 0)
-        counts = [fake.count(job_id(i)) for i in range(3)]
-        for _ in range(restarts):
-            status, seconds = daemon.stop()
-            self.assertEqual(status, 0)
-            self.assertLess(seconds, 2 * PATIENCE)
-            polls = fake.count(job_id(3))
-            daemon.start()
-            wait_for(lambda p=polls: fake.count(job_id(3)) > p,
-                     "the unfinished job is polled again")
-            daemon.wait_metric("job_status", "job0", 3)
-        print("# %d clean restarts: %d notifications" %
-              (restarts, len(daemon.notifications())))
-        self.assertEqual(len(daemon.notifications()), 2,
-                         daemon.notifications())
-        self.assertEqual([fake.count(job_id(i)) for i in range(3)], counts)
-
-    def test_kills_lose_nothing_and_repeat_only_what_is_marked(self):
-        kills = int(os.environ.get("FC_KILLS", "12"))
-        jobs = 100
-        seed = random.randrange(1 << 32)
-        chance = random.Random(seed)
-        print("# seed %d" % seed)
-        ends = [chance.choice(("failed", "cancelled")) for _ in range(jobs)]
-        moments = [chance.uniform(0.5, kills * 0.8) for _ in range(jobs)]
-        fake = self.fake("".join(
-            f"job extract {job_id(i)}\n"
-            f"  state processing for {moments[i]:.2f}s\n"
-            f'  state {ends[i]} error="no"\n' for i in range(jobs)))
-        lines = "\n".join(f'Extract "{job_id(i)}" "job{i}"'
-                          for i in range(jobs))
-        daemon = self.configured(self.instance(
-            fake, lines, more="Interval 0.5\nMaxRequestsPerMinute 0"),
-            interval=0.5)
-        for _ in range(kills):
-            daemon.start()
-            # What is being tested is that any moment will do.
-            time.sleep(chance.uniform(0.1, 1.2) * PATIENCE)
-            daemon.stop(kill=True)
-        daemon.start()
-
-        def told():
-            marks = {}
-            for _, key, duplicate, _, _ in daemon.sunk():
-                marks.setdefault(key, []).append(duplicate == "true")
-            return marks
-
-        wait_for(lambda: len(told()) >= jobs, "all are told of", 60)
-        repeats = sum(len(marks) - 1 for marks in told().values())
-        unmarked = sum(max(0, marks.count(False) - 1)
-                       for marks in told().values())
-        print("# %d kills: %d of %d jobs lost, %d repeated, %d of them "
-              "unmarked" % (kills, jobs - len(told()), jobs, repeats,
-                            unmarked))
-        self.assertEqual(len(told()), jobs)
-        self.assertEqual(unmarked, 0)
 
     def test_a_state_file_that_cannot_be_used_is_told_of_once(self):
         fake = self.fake(self.script("processing"))
