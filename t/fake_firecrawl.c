@@ -447,6 +447,12 @@ static void suspend(struct fake_firecrawl *fake, struct pending *pending,
   pthread_cond_signal(&fake->changed);
 }
 
+static bool has_answer(const struct fake_firecrawl *fake) {
+  int64_t every = fake->answer.every;
+  return fake->answers_all &&
+         (every <= 0 || fake->total % (uint64_t)every == 0);
+}
+
 /* A status request, with the lock held. */
 static enum MHD_Result serve_status(struct fake_firecrawl *fake,
                                     struct pending *pending, const char *url,
@@ -468,11 +474,12 @@ static enum MHD_Result serve_status(struct fake_firecrawl *fake,
     fake->rejected++;
     return answer_error(connection, 401, error);
   }
-  if (!defined && !fake->answers_all)
+  bool by_answer = has_answer(fake);
+  if (!defined && !by_answer)
     return answer_error(connection, 404, routes[route].not_found);
   struct fake_state *state =
-      fake->answers_all ? &fake->answer
-                        : current_state(job->states_len ? job : fake->any);
+      by_answer ? &fake->answer
+                : current_state(job->states_len ? job : fake->any);
   if (!pending->ready && (state->never || state->delay_ms)) {
     suspend(fake, pending, state);
     return MHD_YES;

@@ -29,6 +29,7 @@
  *   delay=MS                answer so much later
  *   never                   accept the request and never answer
  *   cut=N                   close the connection after N bytes of the body
+ *   every=N                 of an answer: only to every N-th request
  *   capture=FILE            replay a captured reply: code, headers and body
  *
  * A job defined again starts anew. Over HTTP, without a token:

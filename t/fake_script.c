@@ -215,6 +215,8 @@ static bool set_word(struct fake_state *state, char *word) {
     return number(value, &state->delay_ms);
   if (strcmp(word, "cut") == 0)
     return number(value, &state->cut);
+  if (strcmp(word, "every") == 0)
+    return number(value, &state->every);
   return strcmp(word, "capture") == 0 && set_capture(state, value);
 }
 

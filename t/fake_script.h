@@ -27,7 +27,8 @@ struct fake_state {
   char *headers[FAKE_HEADERS_MAX];
   int64_t data_bytes;
   int64_t delay_ms;
-  int64_t cut; /* -1: whole */
+  int64_t cut;   /* -1: whole */
+  int64_t every; /* of an answer: 0 or 1: to each request */
 };
 
 /* Splits a line into words at blanks; "..." keeps blanks and takes \" and \\

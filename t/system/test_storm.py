@@ -7,16 +7,14 @@ nothing is.
 
 FC_KILLS and FC_RESTARTS say how often; "make storm" makes a real storm."""
 
-import collections
 import os
 import random
-import re
 import time
 
+import turnover
 from harness import PATIENCE, SystemTest, wait_for
+from turnover import Told, Turnover
 
-JOBS = 100
-ENDS = ("failed", "cancelled", "completed")
 LIFE_SECONDS = (0.1, 4.0)  # the fake server takes 0 for ever
 
 PLUGIN = """
@@ -31,40 +29,6 @@ PLUGIN = """
 """
 
 
-class Told:
-    """What the sink was handed: which events, how often and how marked."""
-
-    def __init__(self, path):
-        self.path = path
-        self.offset = 0
-        self.marks = collections.defaultdict(list)  # of each key
-        self.keys = collections.defaultdict(set)  # of each job
-
-    def read(self):
-        if not os.path.exists(self.path):
-            return
-        with open(self.path) as file:
-            file.seek(self.offset)
-            text = file.read()
-        text = text[:text.rfind("\n") + 1]
-        self.offset += len(text)
-        for line in text.splitlines():
-            _, key, duplicate, kind, message = line.split("\t", 4)
-            match = re.match(r"extract \S+ \((\S+)\) (\w+)", message)
-            if kind == "job_status" and match:
-                self.marks[key].append(duplicate == "true")
-                self.keys[match.group(1)].add(key)
-
-    def repeated(self):
-        return sum(len(marks) - 1 for marks in self.marks.values())
-
-    def unmarked(self):
-        return sum(marks[1:].count(False) for marks in self.marks.values())
-
-    def of_two_keys(self):
-        return sum(len(keys) > 1 for keys in self.keys.values())
-
-
 class Storm(SystemTest):
     def setUp(self):
         super().setUp()
@@ -77,43 +41,20 @@ class Storm(SystemTest):
             self.server.url, self.key_file(), self.path), interval=0.1)
         self.daemon.without("exec")
         self.told = Told(self.daemon.scratch + "/sink")
-        self.jobs = [""] * JOBS
-        self.begun = 0
-        self.replace()
-
-    def replace(self):
-        """New jobs for those that were told of; each will end some time."""
-        self.told.read()
-        script = []
-        for place, job in enumerate(self.jobs):
-            if job and job not in self.told.keys:
-                continue
-            self.jobs[place] = "job-%d" % self.begun
-            self.begun += 1
-            script.append('job extract %s\n  state processing for %.2fs\n'
-                          '  state %s error="no"\n' % (
-                              self.jobs[place],
-                              self.chance.uniform(*LIFE_SECONDS),
-                              self.chance.choice(ENDS)))
-        if script:
-            self.server.script("".join(script))
-            with open(self.path + ".new", "w") as file:
-                file.writelines("%s place-%d\n" % (job, place)
-                                for place, job in enumerate(self.jobs))
-            os.rename(self.path + ".new", self.path)
+        self.turnover = Turnover(self.server, self.path, self.told,
+                                 self.chance, LIFE_SECONDS)
+        self.turnover.replace()
 
     def check(self, what, repeats_max):
-        def lost():
-            self.told.read()
-            return [job for job in self.jobs if job not in self.told.keys]
-
+        untold = self.turnover.untold
         self.daemon.start()
         try:
-            wait_for(lambda: not lost(), "all are told of", 60)
+            wait_for(lambda: not untold(), "all are told of", 60)
         finally:
             print("# %s: %d jobs, %d lost, %d told of again, %d of these "
                   "unmarked, %d with two keys" % (
-                      what, self.begun, len(lost()), self.told.repeated(),
+                      what, self.turnover.begun, len(untold()),
+                      self.told.repeated(),
                       self.told.unmarked(), self.told.of_two_keys()),
                   flush=True)
         self.assertEqual(self.told.unmarked(), 0)
@@ -142,8 +83,8 @@ class Storm(SystemTest):
                 self.until_something_is_told(1)
             self.assertIsNone(self.daemon.process.poll())
             self.daemon.stop(kill=True)
-            self.replace()
-        self.check("%d kills" % kills, kills * JOBS)
+            self.turnover.replace()
+        self.check("%d kills" % kills, kills * turnover.JOBS)
 
     def test_clean_restarts_lose_and_repeat_nothing(self):
         restarts = int(os.environ.get("FC_RESTARTS", "8"))
@@ -154,7 +95,7 @@ class Storm(SystemTest):
             status, seconds = self.daemon.stop()
             self.assertEqual(status, 0)
             slowest = max(slowest, seconds)
-            self.replace()
+            self.turnover.replace()
         self.check("%d clean restarts, the slowest end took %.2f s" %
                    (restarts, slowest), 0)
         self.assertLess(slowest, 2 * PATIENCE)

@@ -1,0 +1,123 @@
+"""The daemon goes on for long: a hundred jobs that end and are replaced, every
+nineteenth answer a fault. Memory must not grow, and neither descriptors nor
+threads become more.
+
+FC_SOAK_CYCLES read cycles of 0.1 s; "make soak" makes 8,640. A short run checks
+descriptors and threads only: memory takes a while to settle."""
+
+import os
+import random
+import time
+
+from harness import SystemTest
+from turnover import JOBS, Told, Turnover
+
+CYCLE_SECONDS = 0.1
+WARM_UP = 0.1  # of all cycles
+LIFE_SECONDS = (20, 100)
+SLOPE_MAX = 1.0  # KiB per 1,000 cycles
+CYCLES_FOR_MEMORY = 5000
+FAULT_SECONDS = 5
+DESCRIPTORS_MAX = 64
+
+# To every 19th request: 5 % of them, and never the same jobs in step.
+FAULTS = [
+    "500", "502 body=\"<html>\"", "200 body=\"{\"", "200 cut=20", "408",
+    "200 body=\"{\\\"status\\\":7}\"", "503 header=\"Retry-After: 0\"",
+    "200 data=100000 cut=50000", "429 header=\"Retry-After: 0\"", "204",
+    "302 header=\"Location: file:///etc/passwd\"", "200 never",
+]
+
+PLUGIN = """
+  <Instance "prod">
+    URL "%s"
+    APIKeyFile "%s"
+    JobFile "%s"
+    Interval 0.1
+    Timeout 1000
+    MaxRequestsPerMinute 0
+    NotifyCompleted true
+  </Instance>
+"""
+
+
+def slope(points):
+    """Of the straight line with the least squares."""
+    count = len(points)
+    mean_x = sum(x for x, _ in points) / count
+    mean_y = sum(y for _, y in points) / count
+    return (sum((x - mean_x) * (y - mean_y) for x, y in points) /
+            sum((x - mean_x) ** 2 for x, _ in points))
+
+
+class Sample:
+    def __init__(self, pid, cycle):
+        self.cycle = cycle
+        self.descriptors = len(os.listdir("/proc/%d/fd" % pid))
+        self.threads = len(os.listdir("/proc/%d/task" % pid))
+        with open("/proc/%d/smaps_rollup" % pid) as file:
+            words = {line.split()[0]: line.split()[1] for line in file}
+        self.rss = int(words["Rss:"])
+        self.anonymous = int(words["Anonymous:"])
+
+
+class Soak(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.server = self.fake("# more as jobs begin\n")
+        path = os.path.join(self.directory("jobs"), "jobs")
+        self.daemon = self.configured(PLUGIN % (
+            self.server.url, self.key_file(), path), interval=CYCLE_SECONDS)
+        self.daemon.without("exec")
+        self.turnover = Turnover(
+            self.server, path, Told(self.daemon.scratch + "/sink"),
+            random.Random(1), LIFE_SECONDS)
+        self.turnover.replace()
+
+    def run_for(self, cycles):
+        """One sample each second."""
+        started = time.monotonic()
+        samples = []
+        cycle = 0
+        while cycle < cycles:
+            fault = FAULTS[len(samples) // FAULT_SECONDS % len(FAULTS)]
+            self.server.script("answer %s every=19\n" % fault)
+            self.turnover.replace()
+            time.sleep(1 - (time.monotonic() - started) % 1)
+            cycle = (time.monotonic() - started) / CYCLE_SECONDS
+            samples.append(Sample(self.daemon.process.pid, cycle))
+        return [sample for sample in samples
+                if sample.cycle >= WARM_UP * cycles]
+
+    def report(self, cycles, samples):
+        figures = {name: slope([(sample.cycle / 1000, getattr(sample, name))
+                                for sample in samples])
+                   for name in ("rss", "anonymous")}
+        errors = sum(value for key, value in self.daemon.metrics().items()
+                     if key[0] == "errors_total")
+        print("# %d cycles, %d requests, %d errors, %d jobs ended: RSS %d KiB "
+              "(%+.2f KiB per 1,000 cycles, anonymous %+.2f), descriptors %s, "
+              "threads %s" % (
+                  cycles, self.daemon.metric("total_requests_total"), errors,
+                  self.turnover.begun - JOBS, samples[-1].rss, figures["rss"],
+                  figures["anonymous"],
+                  sorted({sample.descriptors for sample in samples}),
+                  sorted({sample.threads for sample in samples})), flush=True)
+        return figures["rss"]
+
+    def test_nothing_grows(self):
+        cycles = int(os.environ.get("FC_SOAK_CYCLES", "80"))
+        self.daemon.start()
+        samples = self.run_for(cycles)
+        growth = self.report(cycles, samples)
+        self.assertEqual(len({sample.threads for sample in samples}), 1)
+        # A fault may cost a connection, which comes back.
+        half = len(samples) // 2
+        self.assertLessEqual(
+            min(sample.descriptors for sample in samples[half:]),
+            min(sample.descriptors for sample in samples[:half]) + 1)
+        self.assertLessEqual(max(sample.descriptors for sample in samples),
+                             DESCRIPTORS_MAX)
+        if cycles >= CYCLES_FOR_MEMORY:
+            self.assertLessEqual(growth, SLOPE_MAX)
+        self.server.script("answer off\n")
