@@ -310,13 +310,13 @@ static int start(void) {
     ERROR("firecrawl plugin: the poller thread does not start");
     return -1;
   }
-  plugin_register_flush("firecrawl", fc_flush, NULL);
   run();
   return register_reads();
 }
 
 /* Reads are registered last: the daemon keeps those of a plugin whose init has
- * failed. */
+ * failed. The other callbacks stay, and do nothing then: the daemon's lists of
+ * them have no lock, and other plugins' threads may be reading them by now. */
 static int fc_init(void) {
   if (plugin.config.instances_len == 0) {
     ERROR("firecrawl plugin: no <Instance> is configured: there is nothing to "
@@ -326,8 +326,6 @@ static int fc_init(void) {
   fc_metrics_init(&plugin.metrics);
   if (start()) {
     (void)plugin_unregister_read_group("firecrawl");
-    (void)plugin_unregister_flush("firecrawl");
-    (void)plugin_unregister_notification("firecrawl");
     release();
     return -1;
   }
@@ -351,5 +349,6 @@ __attribute__((visibility("default"))) void module_register(void) {
   plugin_register_complex_config("firecrawl", fc_config);
   plugin_register_init("firecrawl", fc_init);
   plugin_register_shutdown("firecrawl", fc_shutdown);
+  plugin_register_flush("firecrawl", fc_flush, NULL);
   plugin_register_notification("firecrawl", fc_notification, NULL);
 }

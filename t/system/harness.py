@@ -82,7 +82,7 @@ def http_get(url, timeout=5):
 class Fake:
     """The fake Firecrawl server (t/fake_firecrawl) with a script."""
 
-    def __init__(self, scratch, script, key=KEY, port=0):
+    def __init__(self, scratch, script, key=KEY, port=0, more=()):
         self.scratch = scratch
         path = os.path.join(scratch, "fake.script")
         port_file = os.path.join(scratch, "fake.port")
@@ -94,6 +94,7 @@ class Fake:
                    "--port", str(port)]
         if key:
             command += ["--key", key]
+        command += more
         self.log = open(os.path.join(scratch, "fake.log"), "ab")
         self.process = subprocess.Popen(
             command + [path], stdout=self.log, stderr=self.log,
@@ -496,8 +497,8 @@ class SystemTest(unittest.TestCase):
         os.chmod(self.scratch, 0o755)
         return path
 
-    def fake(self, script, **options):
-        server = Fake(self.directory("fake"), script, **options)
+    def fake(self, script, name="fake", **options):
+        server = Fake(self.directory(name), script, **options)
         self.daemons.append(server)
         return server
 

@@ -18,7 +18,6 @@ from turnover import Told, Turnover
 LIFE_SECONDS = (0.1, 4.0)  # the fake server takes 0 for ever
 
 PLUGIN = """
-  Interval 0.2
   <Instance "prod">
     URL "%s"
     APIKeyFile "%s"
