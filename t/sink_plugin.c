@@ -1,7 +1,7 @@
 /* A collectd plugin for tests: appends each notification as one line to the
  * file that $FC_SINK names, before the dispatcher goes on. The exec plugin
  * would start its program later, and a daemon killed meanwhile would lose it.
- */
+ * It crashes the daemon after that while there is a file $FC_SINK.crash. */
 
 #include <collectd.h>
 
@@ -25,6 +25,13 @@ static const char *text_of(const notification_t *notification,
   return meta->nm_value.nm_boolean ? "true" : "false";
 }
 
+static void crash_if_told(const char *path) {
+  char name[1024];
+  (void)snprintf(name, sizeof(name), "%s.crash", path ? path : "");
+  if (path && access(name, F_OK) == 0)
+    abort();
+}
+
 static int sink_notification(const notification_t *notification,
                              user_data_t *user_data) {
   char line[1024];
@@ -40,6 +47,7 @@ static int sink_notification(const notification_t *notification,
     ERROR("sink plugin: %s cannot be written", path ? path : "$FC_SINK");
   if (fd >= 0)
     (void)close(fd);
+  crash_if_told(path);
   return 0;
 }
 

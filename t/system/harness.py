@@ -22,6 +22,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -186,6 +187,33 @@ class Receiver(Listener):
                     self.lines.append(line.strip())
 
 
+class Clock:
+    """Shifts a daemon's clocks while it runs: t/clock_shim.c."""
+
+    LIBRARY = BUILD + "/t/.libs/clock_shim.so"
+
+    def __init__(self, path):
+        self.path = path
+        self.file = open(path, "wb", buffering=0)
+        self.wall = self.mono = 0
+        self.step()
+
+    def step(self, wall=0, mono=0):
+        self.wall += wall
+        self.mono += mono
+        self.file.seek(0)
+        self.file.write(struct.pack("=qq", int(self.wall * 1e9),
+                                    int(self.mono * 1e9)))
+
+    def of(self, daemon):
+        daemon.preload = self.LIBRARY
+        daemon.more_environment["FC_CLOCK"] = self.path
+        return daemon
+
+    def stop(self):
+        self.file.close()
+
+
 NOTIFIER = """#!/bin/sh
 # One file per notification: header lines, a blank line, the message.
 cat >'%(dir)s/'"$$.part" && mv '%(dir)s/'"$$.part" '%(dir)s/'"$$.txt"
@@ -281,6 +309,8 @@ class Collectd:
         self.notifications_dir = os.path.join(scratch, "notifications")
         self._make_files(plugin, more, interval)
         self.process = None
+        self.preload = ""
+        self.more_environment = {}
 
     def _make_files(self, plugin, more, interval):
         os.makedirs(self.scratch + "/plugins", exist_ok=True)
@@ -315,8 +345,10 @@ class Collectd:
     def environment(self):
         environment = dict(os.environ)
         environment["FC_SINK"] = self.scratch + "/sink"
+        environment.update(self.more_environment)
+        if PRELOAD or self.preload:
+            environment["LD_PRELOAD"] = " ".join((PRELOAD, self.preload))
         if PRELOAD:
-            environment["LD_PRELOAD"] = PRELOAD
             # The daemon itself and libraries are not ours to judge.
             environment.setdefault("ASAN_OPTIONS", "detect_leaks=0")
         return environment
@@ -516,6 +548,11 @@ class SystemTest(unittest.TestCase):
 
     def collectd(self, plugin, name="collectd", **options):
         return self.configured(plugin, name, **options).start()
+
+    def clock(self, name="clock"):
+        clock = Clock(os.path.join(self.directory("clocks"), name))
+        self.daemons.append(clock)
+        return clock
 
     def receiver(self):
         server = Receiver()
