@@ -59,12 +59,24 @@ static struct fc_now now_of(const struct fc_poller *poller) {
   return poller->clock->now(poller->clock->data);
 }
 
+/* A file that changed while it was read is left for the next look. */
+static enum fc_error take_key(struct watch *watch, char *detail, size_t size) {
+  struct fc_key key;
+  const char *path = watch->target.settings->api_key_file;
+  fc_key_init(&key);
+  enum fc_error error = fc_key_read(&key, path, NULL, detail, size);
+  if (fc_file_changed(path, &watch->key_stamp))
+    watch->key_settling = true;
+  else if (!error && (error = fc_key_set(&watch->key, key.bytes, key.len)))
+    fc_text_copy(detail, size, fc_error_text(error));
+  fc_key_release(&key);
+  return error;
+}
+
 static void read_key(struct watch *watch, struct fc_now now) {
   char detail[FC_DETAIL_SIZE];
-  const char *path = watch->target.settings->api_key_file;
   unsigned generation = watch->key.generation;
-  enum fc_error error =
-      fc_key_read(&watch->key, path, NULL, detail, sizeof(detail));
+  enum fc_error error = take_key(watch, detail, sizeof(detail));
   if (!error && watch->key.generation != generation)
     fc_instance_key_changed(watch->instance, now);
   else if (error && !watch->key.bytes)
@@ -73,18 +85,25 @@ static void read_key(struct watch *watch, struct fc_now now) {
 
 /* Reads a changed key file once it has stayed the same between two looks: one
  * that is written in place may hold half a key. */
-static void check_key(struct watch *watch, struct fc_now now) {
-  const char *path = watch->target.settings->api_key_file;
-  if (!path || now.mono_ms < watch->key_check_ms)
-    return;
-  watch->key_check_ms = now.mono_ms + FC_KEY_CHECK_MS;
-  if (fc_file_changed(path, &watch->key_stamp)) {
+static void look_at_key(struct watch *watch, bool rejected, struct fc_now now) {
+  bool due = now.mono_ms >= watch->key_check_ms;
+  bool changed =
+      fc_file_changed(watch->target.settings->api_key_file, &watch->key_stamp);
+  bool wanted = watch->key_settling ? due : rejected || !watch->key.bytes;
+  if (changed || wanted || due)
+    watch->key_check_ms = now.mono_ms + FC_KEY_CHECK_MS;
+  if (changed) {
     watch->key_settling = true;
-    return;
-  }
-  if (watch->key_settling || !watch->key.bytes)
+  } else if (wanted) {
+    watch->key_settling = false;
     read_key(watch, now);
-  watch->key_settling = false;
+  }
+}
+
+static void check_key(struct watch *watch, struct fc_now now) {
+  if (watch->target.settings->api_key_file &&
+      now.mono_ms >= watch->key_check_ms)
+    look_at_key(watch, /* rejected = */ false, now);
 }
 
 static struct poll_call *call_new(struct watch *watch) {
@@ -124,7 +143,7 @@ static void on_result(struct fc_call *fc_call, const struct fc_result *result,
   bool rejected =
       fc_instance_report(watch->instance, &call->ticket, result, now);
   if (rejected && watch->target.settings->api_key_file)
-    read_key(watch, now);
+    look_at_key(watch, /* rejected = */ true, now);
   call_put_back(call);
 }
 

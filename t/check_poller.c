@@ -491,7 +491,7 @@ START_TEST(without_a_key_in_the_file_nothing_is_asked) {
 }
 END_TEST
 
-START_TEST(a_rejected_key_is_read_again_and_a_new_one_used_at_once) {
+START_TEST(a_rejected_key_is_read_again_and_a_new_one_used_once_it_stays) {
   static const struct scripted_reply replies[] = {
       {.times = 1, PROCESSING},
       {.times = 1, .http_code = 401, .body = "{\"success\":false}"},
@@ -503,12 +503,35 @@ START_TEST(a_rejected_key_is_read_again_and_a_new_one_used_at_once) {
   ck_assert_uint_eq(scripted.requests_len, 1);
   write_key(key_path, "fc-two");
   fc_poller_flush(poller);
-  step_for(10);
+  step_for(FC_KEY_CHECK_MS + 10);
   ck_assert_uint_ge(scripted.requests_len, 3);
   ck_assert_str_eq(scripted.requests[0].key, "fc-one");
   ck_assert_str_eq(scripted.requests[1].key, "fc-one");
   ck_assert_str_eq(scripted.requests[2].key, "fc-two");
-  ck_assert_int_le(scripted.requests[2].at_ms, scripted.requests[1].at_ms + 1);
+  ck_assert_int_le(scripted.requests[2].at_ms,
+                   scripted.requests[1].at_ms + FC_KEY_CHECK_MS + 1);
+  key_file_gone();
+}
+END_TEST
+
+START_TEST(half_a_key_is_not_used_after_a_rejection_either) {
+  static const struct scripted_reply replies[] = {
+      {.times = 1, PROCESSING},
+      {.times = 1, .http_code = 401, .body = "{\"success\":false}"},
+      {PROCESSING}};
+  key_file("fc-one");
+  step_start(replies, 3);
+  step_watch("a");
+  ck_assert_int_eq(fc_poller_step(poller, 0), FC_OK);
+  write_key(key_path, "fc-t");
+  fc_poller_flush(poller);
+  step_for(FC_KEY_CHECK_MS / 2);
+  ck_assert_uint_ge(scripted.requests_len, 2);
+  write_key(key_path, "fc-two");
+  step_for(3 * FC_KEY_CHECK_MS);
+  for (size_t i = 0; i < scripted.requests_len; i++)
+    ck_assert_str_ne(scripted.requests[i].key, "fc-t");
+  ck_assert_str_eq(scripted.requests[scripted.requests_len - 1].key, "fc-two");
   key_file_gone();
 }
 END_TEST
@@ -588,7 +611,8 @@ static TCase *steps(void) {
   tcase_add_test(tests, requests_in_flight_are_given_up_by_freeing);
   tcase_add_test(tests, without_a_key_in_the_file_nothing_is_asked);
   tcase_add_test(tests,
-                 a_rejected_key_is_read_again_and_a_new_one_used_at_once);
+                 a_rejected_key_is_read_again_and_a_new_one_used_once_it_stays);
+  tcase_add_test(tests, half_a_key_is_not_used_after_a_rejection_either);
   tcase_add_test(tests, a_key_that_stays_rejected_is_probed_ever_more_rarely);
   tcase_add_test(tests, a_key_file_that_changes_is_read_once_it_stays);
   tcase_add_test(tests, a_key_file_that_goes_away_leaves_the_key);

@@ -127,6 +127,11 @@ class Fake:
                 jobs[words[0]] = tuple(int(w) for w in words[1:])
         return jobs
 
+    def rejected(self):
+        """Requests with a wrong token or none."""
+        return int(re.search(r"^rejected (\d+)$", http_get(
+            self.url + "/_fake/requests"), re.M).group(1))
+
     def count(self, job):
         return self.requests().get(job, (0, 0, 0))[0]
 
