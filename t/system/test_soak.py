@@ -14,7 +14,7 @@ from turnover import JOBS, Told, Turnover
 
 CYCLE_SECONDS = 0.1
 WARM_UP = 0.1  # of all cycles
-LIFE_SECONDS = (20, 100)
+LIFE_SECONDS = (10, 50)
 SLOPE_MAX = 1.0  # KiB per 1,000 cycles
 CYCLES_FOR_MEMORY = 5000
 FAULT_SECONDS = 5
@@ -37,6 +37,7 @@ PLUGIN = """
     Timeout 1000
     MaxRequestsPerMinute 0
     NotifyCompleted true
+    ForgetAfter 10
   </Instance>
 """
 
