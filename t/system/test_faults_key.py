@@ -14,6 +14,7 @@ from raw_server import read_request, reply
 
 SECRET = b"5ecret-k3y"
 NEXT_KEY = "fc-fedcba9876543210"
+ROTATION_SECONDS = 30 if os.environ.get("FC_ALL") else 2
 
 INSTANCE = """
   <Instance "%(name)s">
@@ -195,7 +196,7 @@ class KeyFaults(SystemTest):
         daemon = self.collectd(re.sub(
             'APIKeyFile ".*"', 'APIKeyFile "%s"' % path, blocks))
         wait_for(lambda: KEY in server.seen, "the first key is used")
-        last = self.rotate(server, path, 4)
+        last = self.rotate(server, path, ROTATION_SECONDS)
         wait_for(lambda: last in server.seen, "the last key is used", 40)
         wait_until_empty(lambda: [
             key for key, value in daemon.instance_metrics().items()

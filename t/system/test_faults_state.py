@@ -15,7 +15,7 @@ import sqlite3
 import subprocess
 import unittest
 
-from harness import PATIENCE, SystemTest, wait_for, wait_until_empty
+from harness import PATIENCE, PRELOAD, SystemTest, wait_for, wait_until_empty
 
 SHUTDOWN_SECONDS = 2.0
 RETRY_SECONDS = 61  # on the shifted monotonic clock
@@ -391,6 +391,108 @@ class StateFaults(SystemTest):
                 self.assertEqual(len(row.told("failed: no")), 1)
                 self.assertEqual(len(row.told("state file")),
                                  2 if row.text else 0)
+
+
+PLUGIN_OF_MANY = """
+  StateFile "%s/firecrawl.db"
+  <Instance "prod">
+    URL "%s"
+    APIKeyFile "%s"
+    Interval 0.2
+    MaxRequestsPerMinute 0
+    %s
+  </Instance>
+"""
+
+
+@unittest.skipUnless(os.environ.get("FC_ALL") and shutil.which("strace") and
+                     not PRELOAD, "FC_ALL=1 asks for it")
+class KillAtEachCall(SystemTest):
+    """Row K21: the daemon is killed at the n-th call that writes, for each n;
+    t/check_crash does the same with the store alone."""
+
+    CALLS = ("pwrite64", "fdatasync", "fsync", "ftruncate", "unlink")
+    EVENTS = 3
+
+    def begin(self, server):
+        """A fresh state file in which the jobs are running."""
+        folder = self.directory("run-%d" % len(self.daemons))
+        daemon = self.configured(PLUGIN_OF_MANY % (
+            folder, server.url, self.key_file(), "".join(
+                'Extract "job-%d"\n' % i for i in range(self.EVENTS))),
+            name=os.path.basename(folder), interval=0.1)
+        daemon.without("exec")
+        server.script("job extract *\n  state processing\n")
+        daemon.start()
+        daemon.wait_metric("jobs", "processing", self.EVENTS)
+        return daemon
+
+    def attach(self, daemon, call, number):
+        """strace counts the calls of each thread; all are the poller's."""
+        log = open(daemon.scratch + "/strace.log", "w+b")
+        strace = subprocess.Popen(
+            ["strace", "-f", "-o", "/dev/null", "-p", str(daemon.process.pid),
+             "-e", "trace=" + call, "-e",
+             "inject=%s:signal=KILL:when=%d" % (call, number)],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.addCleanup(strace.kill)
+        self.addCleanup(log.close)
+
+        def attached():
+            log.seek(0)
+            return b"attached" in log.read()
+        wait_for(attached, "strace is attached")
+        return strace
+
+    def all_stored(self, daemon):
+        database = sqlite3.connect(
+            "file:%s/firecrawl.db?mode=ro" % daemon.scratch, uri=True)
+        with contextlib.closing(database):
+            return database.execute(
+                "select count(*) from notification where state = 'handed'"
+            ).fetchone()[0] == self.EVENTS
+
+    def run_killed(self, daemon, server, call, number):
+        """True if it was killed before all was told and stored."""
+        strace = self.attach(daemon, call, number)
+        server.script('job extract *\n  state failed error="no"\n')
+        wait_for(lambda: daemon.process.poll() is not None or
+                 self.all_stored(daemon), "stored or killed")
+        killed = daemon.process.poll() is not None
+        strace.send_signal(signal.SIGINT)
+        strace.wait(30)
+        daemon.stop()
+        return killed
+
+    def check(self, daemon, what):
+        daemon.start()
+        wait_for(lambda: len({entry[1] for entry in daemon.sunk()}) >=
+                 self.EVENTS, what + ": all is told of")
+        self.assertEqual(daemon.stop()[0], 0)
+        self.assertNotIn("set aside", daemon.log_text())
+        self.assertNotIn("damaged", daemon.log_text())
+        marks = {}
+        for _, key, mark, *_ in daemon.sunk():
+            marks.setdefault(key, []).append(mark)
+        self.assertEqual([key for key, value in marks.items()
+                          if "-" in value[1:]], [], what)
+        return sum(len(value) - 1 for value in marks.values())
+
+    def test_a_kill_at_each_call_of_a_commit_loses_nothing(self):
+        server = self.fake("job extract *\n  state processing\n")
+        kills = repeats = 0
+        for call in self.CALLS:
+            number = 1
+            daemon = self.begin(server)
+            while self.run_killed(daemon, server, call, number):
+                repeats += self.check(daemon, "%s %d" % (call, number))
+                kills += 1
+                number += 1
+                daemon = self.begin(server)
+        print("# %d calls, a kill at each: 0 lost, %d told of again, marked" %
+              (kills, repeats))
+        self.assertGreater(kills, 4)
+        self.assertGreater(repeats, 0)
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ class Soak(SystemTest):
         return figures["rss"]
 
     def test_nothing_grows(self):
-        cycles = int(os.environ.get("FC_SOAK_CYCLES", "80"))
+        cycles = int(os.environ.get("FC_SOAK_CYCLES", "50"))
         self.daemon.start()
         samples = self.run_for(cycles)
         growth = self.report(cycles, samples)

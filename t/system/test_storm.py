@@ -73,7 +73,7 @@ class Storm(SystemTest):
             time.sleep(0.0002)
 
     def test_kills_lose_nothing_and_mark_what_is_repeated(self):
-        kills = int(os.environ.get("FC_KILLS", "15"))
+        kills = int(os.environ.get("FC_KILLS", "12"))
         for i in range(kills):
             self.daemon.spawn()
             # What is being tested is that any moment will do.
