@@ -219,6 +219,17 @@ class Host(SystemTest):
         self.polled()
 
     @unittest.skipUnless(shutil.which("prlimit"), "no prlimit")
+    @unittest.skipIf(harness.PRELOAD, "sanitizers need more")
+    def test_a_small_stack(self):
+        """The limit is that of each new thread, the poller's too."""
+        self.daemon.wrapper = ["prlimit", "--stack=%d" % (64 * 1024)]
+        self.ends()
+        self.daemon.start()
+        wait_for(self.told, "the end is told of")
+        self.polled()
+        self.stops()
+
+    @unittest.skipUnless(shutil.which("prlimit"), "no prlimit")
     @unittest.skipIf(harness.PRELOAD, "sanitizers map what they like")
     def test_no_more_address_space(self):
         # glibc ends a process whose thread wants to end and has no memory for
