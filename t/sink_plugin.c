@@ -1,13 +1,15 @@
 /* A collectd plugin for tests: appends each notification as one line to the
  * file that $FC_SINK names, before the dispatcher goes on. The exec plugin
  * would start its program later, and a daemon killed meanwhile would lose it.
- * It crashes the daemon after that while there is a file $FC_SINK.crash. */
+ * It crashes the daemon after that while there is a file $FC_SINK.crash. What
+ * the whole daemon has allocated goes to $FC_SINK.heap. */
 
 #include <collectd.h>
 
 #include <plugin.h>
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +34,17 @@ static void crash_if_told(const char *path) {
     abort();
 }
 
+static void write_heap(const char *path) {
+  char name[1024], text[32];
+  (void)snprintf(name, sizeof(name), "%s.heap", path ? path : "");
+  int fd = path ? open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
+  int len = snprintf(text, sizeof(text), "%20zu\n", mallinfo2().uordblks);
+  if (fd >= 0 && write(fd, text, (size_t)len) != len)
+    ERROR("sink plugin: %s cannot be written", name);
+  if (fd >= 0)
+    (void)close(fd);
+}
+
 static int sink_notification(const notification_t *notification,
                              user_data_t *user_data) {
   char line[1024];
@@ -47,6 +60,7 @@ static int sink_notification(const notification_t *notification,
     ERROR("sink plugin: %s cannot be written", path ? path : "$FC_SINK");
   if (fd >= 0)
     (void)close(fd);
+  write_heap(path);
   crash_if_told(path);
   return 0;
 }

@@ -52,14 +52,17 @@ def slope(points):
 
 
 class Sample:
-    def __init__(self, pid, cycle):
+    def __init__(self, pid, cycle, heap_path):
         self.cycle = cycle
+        self.heap = 0
+        if os.path.exists(heap_path):
+            with open(heap_path) as file:
+                self.heap = int(file.read() or 0) / 1024
         self.descriptors = len(os.listdir("/proc/%d/fd" % pid))
         self.threads = len(os.listdir("/proc/%d/task" % pid))
         with open("/proc/%d/smaps_rollup" % pid) as file:
             words = {line.split()[0]: line.split()[1] for line in file}
         self.rss = int(words["Rss:"])
-        self.anonymous = int(words["Anonymous:"])
 
 
 class Soak(SystemTest):
@@ -86,23 +89,25 @@ class Soak(SystemTest):
             self.turnover.replace()
             time.sleep(1 - (time.monotonic() - started) % 1)
             cycle = (time.monotonic() - started) / CYCLE_SECONDS
-            samples.append(Sample(self.daemon.process.pid, cycle))
+            samples.append(Sample(self.daemon.process.pid, cycle,
+                                  self.daemon.scratch + "/sink.heap"))
         return [sample for sample in samples
                 if sample.cycle >= WARM_UP * cycles]
 
     def report(self, cycles, samples):
         figures = {name: slope([(sample.cycle / 1000, getattr(sample, name))
                                 for sample in samples])
-                   for name in ("rss", "anonymous")}
+                   for name in ("rss", "heap")}
         errors = sum(value for key, value in self.daemon.metrics().items()
                      if key[0] == "errors_total")
         print("# %d cycles, %d requests, %d errors, %d jobs ended: RSS %d KiB "
-              "(%+.2f KiB per 1,000 cycles, anonymous %+.2f), descriptors %s, "
-              "threads %s" % (
+              "(%+.2f KiB per 1,000 cycles), allocated %d KiB (%+.2f), "
+              "descriptors %d to %d, threads %s" % (
                   cycles, self.daemon.metric("total_requests_total"), errors,
                   self.turnover.begun - JOBS, samples[-1].rss, figures["rss"],
-                  figures["anonymous"],
-                  sorted({sample.descriptors for sample in samples}),
+                  samples[-1].heap, figures["heap"],
+                  min(sample.descriptors for sample in samples),
+                  max(sample.descriptors for sample in samples),
                   sorted({sample.threads for sample in samples})), flush=True)
         return figures["rss"]
 
