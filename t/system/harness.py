@@ -430,6 +430,18 @@ class Collectd:
     def output_text(self):
         return self._read("collectd.out") + self.log_text()
 
+    def files_with_key(self):
+        """Of what it wrote; there must be none."""
+        found = []
+        for path in glob.glob(self.scratch + "/*"):
+            name = os.path.basename(path)
+            if name.startswith(("collectd.log", "collectd.out", "sink",
+                                "firecrawl.db")) and os.path.isfile(path):
+                with open(path, "rb") as file:
+                    if KEY.encode() in file.read():
+                        found.append(path)
+        return found
+
     def ask(self, line):
         """One command to the unixsock plugin; returns the reply's lines."""
         with socket.socket(socket.AF_UNIX) as client:
@@ -527,6 +539,9 @@ class SystemTest(unittest.TestCase):
             daemon.stop()
             if failed and isinstance(daemon, Collectd):
                 print("# " + daemon.output_text()[-4000:].replace("\n", "\n# "))
+        self.assertEqual([path for daemon in self.daemons
+                          if isinstance(daemon, Collectd)
+                          for path in daemon.files_with_key()], [])
 
     def directory(self, name):
         path = os.path.join(self.scratch, name)
