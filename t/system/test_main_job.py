@@ -2,10 +2,8 @@
 
 import os
 import re
-import shutil
 import subprocess
 import time
-import unittest
 
 import harness
 from harness import PATIENCE, SystemTest, wait_for
@@ -289,31 +287,6 @@ class Configuration(SystemTest):
             "\n</Plugin>\n<Plugin firecrawl>\n" + block % ("two", "second"))
         daemon.wait_metric("job_status", "first", 1)
         daemon.wait_metric("job_status", "second", 1)
-
-
-class Valgrind(SystemTest):
-    @unittest.skipUnless(shutil.which("valgrind"), "no valgrind")
-    @unittest.skipIf(harness.PRELOAD, "not with a sanitizer")
-    def test_a_run_of_the_daemon_leaks_nothing(self):
-        log = self.directory("valgrind") + "/log"
-        fake = self.fake(SCRIPT)
-        daemon = self.collectd(
-            MainJob.instance(self, fake),
-            wrapper=["valgrind", "--leak-check=full", "--show-leak-kinds="
-                     "definite,indirect,possible", "--keep-debuginfo=yes",
-                     "--trace-children=no", "--log-file=" + log])
-        daemon.wait_metric("job_status", "stock-levels", 3, 120)
-        daemon.wait_notification("stock-levels", "FAILURE", 60)
-        status, _ = daemon.stop()
-        self.assertEqual(status, 0)
-        with open(log) as file:
-            text = file.read()
-        blocks = re.split(r"\n==\d+== \n", text)
-        ours = [block for block in blocks
-                if "firecrawl" in block or "libfirecrawl" in block]
-        ours = [block for block in ours if "lost in loss record" in block or
-                "Invalid" in block or "uninitialised" in block]
-        self.assertEqual(ours, [], "\n\n".join(ours))
 
 
 if __name__ == "__main__":
