@@ -12,7 +12,6 @@ import subprocess
 import unittest
 import xml.etree.ElementTree
 
-import harness
 from harness import KEY, SOURCE, SystemTest, wait_for
 
 REQUESTS = 40
