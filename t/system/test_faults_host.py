@@ -201,6 +201,8 @@ class Host(SystemTest):
                 self.daemon.more_environment = {"FC_FAIL": call,
                                                 "FC_FAIL_IN": where}
                 self.daemon.start()
+                wait_for(lambda: "entering read-loop" in
+                         self.daemon.log_text(), "it has started")
                 off = "Initialization of plugin `firecrawl' failed" in \
                     self.daemon.log_text()
                 print("# %s in %s: %s" % (call, where, "off" if off else
