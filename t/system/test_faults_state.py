@@ -41,6 +41,17 @@ def other_user(path):
     os.chown(path, pwd.getpwnam("nobody").pw_uid, -1)
 
 
+def works(*command):
+    with contextlib.suppress(FileNotFoundError):
+        return subprocess.run(command, capture_output=True,
+                              check=False).returncode == 0
+    return False
+
+
+def can_trace():
+    return works("strace", "-o", "/dev/null", "true")
+
+
 class Row:
     """One daemon. `folder` is where its state file is to be, also for somebody
     who is not in its mount namespace."""
@@ -48,7 +59,7 @@ class Row:
     row = "S1"
     text = None  # of the reason why the file is unusable; None: it is not
     mount = None  # options of a tmpfs
-    needs = ()  # programs
+    traced = False
     root = False
 
     def __init__(self, test, name):
@@ -68,12 +79,10 @@ class Row:
         """Why it cannot run here, or None."""
         if (cls.root or cls.mount) and os.geteuid() != 0:
             return "not root"
-        if cls.mount and subprocess.run(
-                ["unshare", "-m", "true"], check=False,
-                capture_output=True).returncode != 0:
+        if cls.mount and not works("unshare", "-m", "mount", "-t", "tmpfs",
+                                   "tmpfs", "/tmp"):
             return "no mount namespaces"
-        return next(("no " + name for name in cls.needs
-                     if not shutil.which(name)), None)
+        return "no strace" if cls.traced and not can_trace() else None
 
     def wrapper(self):
         return ["unshare", "-m", "sh", "-c", MOUNT, "sh", self.folder,
@@ -184,7 +193,7 @@ class FailingCalls(Row):
     """Of a call that only SQLite makes."""
     row = "S8"
     text = "I/O"
-    needs = ("strace",)
+    traced = True
     call = "pwrite64"
 
     def spoil(self):
@@ -405,8 +414,8 @@ PLUGIN_OF_MANY = """
 """
 
 
-@unittest.skipUnless(os.environ.get("FC_ALL") and shutil.which("strace") and
-                     not PRELOAD, "FC_ALL=1 asks for it")
+@unittest.skipUnless(os.environ.get("FC_ALL") and can_trace() and not PRELOAD,
+                     "FC_ALL=1 and strace ask for it")
 class KillAtEachCall(SystemTest):
     """Row K21: the daemon is killed at the n-th call that writes, for each n;
     t/check_crash does the same with the store alone."""
