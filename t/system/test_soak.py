@@ -12,6 +12,7 @@ each would keep its own."""
 
 import os
 import random
+import statistics
 import time
 
 from harness import SystemTest
@@ -59,14 +60,16 @@ def slope(points):
 
 
 def floor(samples):
-    """The slope of the least RSS of each minute."""
+    """The slope of the least RSS of each minute: the median of the slopes
+    between any two minutes, on which a single step has no weight."""
     least = {}
     for sample in samples:
         minute = int(sample.cycle * CYCLE_SECONDS / 60)
         least[minute] = min(sample.rss, least.get(minute, sample.rss))
     cycles = 60 / CYCLE_SECONDS / 1000
-    points = [(minute * cycles, rss) for minute, rss in least.items()]
-    return slope(points) if len(points) > 1 else 0
+    slopes = [(least[b] - least[a]) / ((b - a) * cycles)
+              for a in least for b in least if a < b]
+    return statistics.median(slopes) if slopes else 0
 
 
 class Sample:
