@@ -1,5 +1,5 @@
 """A server that says bytes which no HTTP library would send: one listener for
-each fault, healed all at once.
+each fault, broken and healed at any time.
 
 A fault is a function of a connection; it runs in a thread of its own and may
 sleep, since it ends with the connection or with the server."""
@@ -10,8 +10,12 @@ import socket
 import ssl
 import struct
 import threading
+import time
 
 from harness import Listener
+
+# A word of the faulty replies that must not come out anywhere.
+SECRET = b"5ecret-b0dy"
 
 HEALTHY = json.dumps({"success": True, "data": [], "status": "processing",
                       "expiresAt": "2036-11-25T05:00:00.000Z"}).encode()
@@ -28,8 +32,7 @@ def reply(code=200, body=HEALTHY, headers=(), version="HTTP/1.1",
 def says(data):
     """A fault that reads a request, answers these bytes, and closes."""
     def fault(connection, server):
-        del server
-        if read_request(connection):
+        if server.read_request(connection):
             connection.sendall(data)
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_WR)
@@ -38,22 +41,11 @@ def says(data):
     return fault
 
 
-def read_request(connection):
-    data = b""
-    while b"\r\n\r\n" not in data:
-        piece = connection.recv(65536)
-        if not piece:
-            return None
-        data += piece
-    return data
-
-
 def resets(data, read=True):
     """Sends these bytes, then a TCP reset."""
     def fault(connection, server):
-        del server
         if read:
-            read_request(connection)
+            server.read_request(connection)
         connection.sendall(data)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                               struct.pack("ii", 1, 0))
@@ -66,52 +58,78 @@ def listens(connection, server):
 
 
 def silent(connection, server):
-    read_request(connection)
-    server.ended.wait()
+    server.read_request(connection)
+    server.fault_ended.wait()
 
 
 def drips(data):
     """One byte at a time, for ever slower than any time limit."""
     def fault(connection, server):
-        read_request(connection)
+        server.read_request(connection)
         for byte in data:
             connection.sendall(bytes([byte]))
-            if server.ended.wait(0.2):
+            if server.fault_ended.wait(0.2):
                 return
     return fault
 
 
 def endless(head, piece):
     def fault(connection, server):
-        read_request(connection)
+        server.read_request(connection)
         connection.sendall(head)
-        while not server.ended.is_set():
+        while not server.fault_ended.is_set():
             connection.sendall(piece)
     return fault
 
 
 class RawServer(Listener):
+    """Faulty unless healed. `tls` is a context, or what returns one."""
+
     def __init__(self, fault, tls=None, listening=True):
         self.fault = fault
         self.tls = tls
         self.healed = False
-        self.ended = threading.Event()
+        self.fault_ended = threading.Event()
         self.connections = 0
         self.received = b""  # through TLS, while it is faulty
+        self.requests = []  # (monotonic time, head)
         super().__init__(listening)
+
+    def broken(self):
+        """Kept connections end at their next request."""
+        self.fault_ended.clear()
+        self.healed = False
+
+    def heal(self):
+        self.healed = True
+        self.fault_ended.set()
+
+    def read_request(self, connection):
+        data = b""
+        while b"\r\n\r\n" not in data:
+            piece = connection.recv(65536)
+            if not piece:
+                return None
+            data += piece
+        self.requests.append((time.monotonic(), data))
+        return data
 
     def handle(self, connection):
         self.connections += 1
         # What the client does to the connection is not the server's failure.
         with contextlib.suppress(OSError, ssl.SSLError), connection:
-            if self.tls:
-                connection = self.tls.wrap_socket(connection, server_side=True)
-            if not self.healed:
+            tls = self.tls() if callable(self.tls) else self.tls
+            if tls:
+                connection = tls.wrap_socket(connection, server_side=True)
+            if self.healed:
+                self.serve(connection)
+            else:
                 self.fault(connection, self)
-                return
-            while read_request(connection):
-                connection.sendall(reply())
+
+    def serve(self, connection):
+        while self.read_request(connection) and self.healed:
+            connection.sendall(reply())
 
     def stop(self):
-        self.ended.set()
+        self.fault_ended.set()
         super().stop()
