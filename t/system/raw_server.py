@@ -83,7 +83,8 @@ def endless(head, piece):
 
 
 class RawServer(Listener):
-    """Faulty unless healed. `tls` is a context, or what returns one."""
+    """Faulty unless healed. `tls` is a context, or what returns one for a
+    connection."""
 
     def __init__(self, fault, tls=None, listening=True):
         self.fault = fault
@@ -118,7 +119,7 @@ class RawServer(Listener):
         self.connections += 1
         # What the client does to the connection is not the server's failure.
         with contextlib.suppress(OSError, ssl.SSLError), connection:
-            tls = self.tls() if callable(self.tls) else self.tls
+            tls = self.tls(connection) if callable(self.tls) else self.tls
             if tls:
                 connection = tls.wrap_socket(connection, server_side=True)
             if self.healed:

@@ -167,7 +167,7 @@ class TlsServer(RawServer):
 
     def __init__(self, fault, good, bad):
         super().__init__(fault)
-        self.tls = lambda: good if self.healed else bad
+        self.tls = lambda connection: good if self.healed else bad
 
 
 class Proxy(RawServer):
