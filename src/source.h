@@ -1,5 +1,6 @@
 /* Follows an instance's JobFile: reads it when it changes, tells the instance
- * which jobs it has, and what is wrong with it. The poller's thread. */
+ * which jobs it has, and what is wrong with it: a word of it is quoted only
+ * where everyone may read the file. The poller's thread. */
 
 #ifndef FC_SOURCE_H
 #define FC_SOURCE_H
@@ -19,10 +20,11 @@ struct fc_source {
   const char *path; /* NULL: no JobFile */
   struct fc_file_stamp stamp;
   int64_t check_ms;
-  bool was_read;    /* it was readable at the last look */
-  bool told;        /* that it was not */
-  bool has_jobs;    /* the last reading found some */
-  bool seems_empty; /* the last look found none where there had been some */
+  bool was_read;      /* it was readable at the last look */
+  bool told;          /* that it was not */
+  bool told_writable; /* by everyone */
+  bool has_jobs;      /* the last reading found some */
+  bool seems_empty;   /* the last look found none where there had been some */
 };
 
 /* Reads nothing yet. */
