@@ -1,7 +1,8 @@
 /* A collectd plugin for tests: appends each notification as one line to the
  * file that $FC_SINK names, before the dispatcher goes on. The exec plugin
  * would start its program later, and a daemon killed meanwhile would lose it.
- */
+ * With FC_SINK_SECONDS it takes so long for each of the firecrawl plugin, with
+ * FC_SINK_FAILS it says that it has failed. */
 
 #include <collectd.h>
 
@@ -29,7 +30,10 @@ static int sink_notification(const notification_t *notification,
                              user_data_t *user_data) {
   char line[1024];
   const char *path = getenv("FC_SINK");
+  const char *seconds = getenv("FC_SINK_SECONDS");
   (void)user_data;
+  if (seconds && strcmp(notification->plugin, "firecrawl") == 0)
+    (void)sleep((unsigned)atoi(seconds));
   int fd =
       path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
   int len = snprintf(line, sizeof(line), "%d\t%s\t%s\t%s\t%s\n",
@@ -40,7 +44,7 @@ static int sink_notification(const notification_t *notification,
     ERROR("sink plugin: %s cannot be written", path ? path : "$FC_SINK");
   if (fd >= 0)
     (void)close(fd);
-  return 0;
+  return getenv("FC_SINK_FAILS") ? -1 : 0;
 }
 
 void module_register(void);

@@ -118,12 +118,15 @@ class FaultTest(SystemTest):
 
     def check_cadence(self, daemon, interval=1):
         """Another plugin's values came in time, whatever ours met."""
-        times = []
-        for path in glob.glob(daemon.scratch + "/csv/testhost/load/load-*"):
-            with open(path) as file:
-                times += [float(line.split(",")[0])
-                          for line in file.readlines()[1:]]
-        self.assertGreater(len(times), 3)
+        def values():
+            found = []
+            for path in glob.glob(daemon.scratch + "/csv/testhost/load/load-*"):
+                with open(path) as file:
+                    found += [float(line.split(",")[0]) for line in
+                              file.readlines()[1:] if line.endswith("\n")]
+            return found
+        wait_for(lambda: len(values()) > 3, "some values of another plugin")
+        times = values()
         gaps = [after - before for before, after in zip(times, times[1:])]
         self.assertLessEqual(max(gaps), 1.5 * interval * PATIENCE)
 
