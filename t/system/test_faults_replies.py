@@ -238,7 +238,7 @@ class Replies(FaultTest):
 class Starving(FaultTest):
     @needs_all
     def test_a_hundred_jobs_that_drip_do_not_starve_another(self):
-        """They back off, each for itself, until it has its turns again."""
+        """A closed gate is probed with the one that answers."""
         server, other = Loris(), Course([RUNNING])
         self.addCleanup(server.stop)
         self.addCleanup(other.stop)
