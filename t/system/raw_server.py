@@ -134,3 +134,44 @@ class RawServer(Listener):
     def stop(self):
         self.fault_ended.set()
         super().stop()
+
+
+class Refused(RawServer):
+    """A port that nothing listens on while it is broken."""
+
+    def __init__(self, fault):
+        super().__init__(fault)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+    def broken(self):
+        super().broken()
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+    def heal(self):
+        super().heal()
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(("127.0.0.1", self.port))
+        self.listen()
+
+
+class Full(Refused):
+    """A port whose queue of connections is full."""
+
+    def broken(self):
+        super().broken()
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(("127.0.0.1", self.port))
+        self.socket.listen(0)
+        self.waiting = [socket.socket() for _ in range(4)]
+        for client in self.waiting:
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", self.port))
+
+    def heal(self):
+        for client in self.waiting:
+            client.close()
+        self.socket.close()
+        super().heal()

@@ -2,58 +2,14 @@
 of its own in one daemon, so that they must not disturb each other either."""
 
 import gzip
-import socket
-import threading
-import time
 
-from faults import FaultTest, Rig, Row, footprint, wait_for, wait_until_empty
-from harness import PATIENCE
-from raw_server import (HEALTHY, SECRET, RawServer, drips, endless, reply,
-                        resets, says, silent)
+from faults import FaultTest, Rig, Row, wait_for
+from harness import PRELOAD
+from raw_server import (HEALTHY, SECRET, Full, RawServer, Refused, drips,
+                        endless, reply, resets, says, silent)
 
 STATUS = b'"success":true,"status":"processing"'
 BOMB = gzip.compress(b'{"x":"' + b"0" * (64 << 20) + b'",' + STATUS + b"}")
-
-
-class Refused(RawServer):
-    """A port that nothing listens on while it is broken."""
-
-    def __init__(self, fault):
-        super().__init__(fault)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-
-    def broken(self):
-        super().broken()
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-
-    def heal(self):
-        super().heal()
-        self.socket = socket.socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(("127.0.0.1", self.port))
-        self.listen()
-
-
-class Full(Refused):
-    """A port whose queue of connections is full."""
-
-    def broken(self):
-        super().broken()
-        self.socket = socket.socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(("127.0.0.1", self.port))
-        self.socket.listen(0)
-        self.waiting = [socket.socket() for _ in range(4)]
-        for client in self.waiting:
-            client.setblocking(False)
-            client.connect_ex(("127.0.0.1", self.port))
-
-    def heal(self):
-        for client in self.waiting:
-            client.close()
-        self.socket.close()
-        super().heal()
 
 
 def body(data):
@@ -226,3 +182,31 @@ class Faults(Rig):
             value > 0 for key, value in daemon.instance_metrics().items()
             if key[1] == "errors_total") > len(ROWS) / 2, "faults", 40)
         self.end(daemon)
+
+
+class Bombs(FaultTest):
+    GROWTH_KIB = 2048
+
+    def test_a_bomb_that_is_not_decoded_costs_no_memory(self):
+        servers = {}
+        for name in ("gzip", "br", "zstd"):
+            servers[name] = RawServer(encoded(name))
+            servers[name].healed = True
+            self.addCleanup(servers[name].stop)
+        daemon = self.faulty_daemon([self.block(
+            name, "http://127.0.0.1:%d" % server.port)
+            for name, server in servers.items()])
+        wait_for(lambda: sum(
+            value for key, value in daemon.instance_metrics().items()
+            if key[1] == "api_up") == len(servers), "all are well")
+        before = daemon.status_field("VmHWM")
+        for server in servers.values():
+            server.broken()
+        wait_for(lambda: all(
+            daemon.instance_metrics().get((name, "errors_total", "body"), 0) >= 3
+            for name in servers), "the bombs have come", 30)
+        if not PRELOAD:
+            self.assertLess(daemon.status_field("VmHWM") - before,
+                            self.GROWTH_KIB)
+        self.check_invariants(daemon, {("gzip", "job-gzip")})
+        self.end(daemon, [("H17", "bombs-cost")])

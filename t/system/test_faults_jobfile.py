@@ -3,9 +3,11 @@ hold, and what becomes of the jobs when it changes."""
 
 import os
 import re
+import shutil
 import socket
 import threading
 import time
+import unittest
 
 from faults import FaultTest, needs_all, wait_for, wait_until_empty
 from raw_server import SECRET
@@ -85,6 +87,9 @@ FILES = [
     ("ID2", "more-than-max-jobs", holds("".join("m-%d\n" % i
                                                 for i in range(9))),
      {"m-%d" % i for i in range(5)}, "limit|MaxJobs", True),
+    ("ID2", "million-lines", holds("".join("m-%d\n" % i
+                                           for i in range(1000000))),
+     {"m-%d" % i for i in range(5)}, "limit|MaxJobs", True),
     ("ID2", "1-gb", sparse(1 << 30), set(), LARGE, False),
     ("ID2", "line-of-60-mb", holds(b"x" * 60000000 + b"\na\n"), {"a"},
      "longer than", True),
@@ -96,7 +101,7 @@ FILES = [
     ("ID4", "fifo", os.mkfifo, set(), NO_FILE, False),
     ("ID4", "socket", make_socket, set(), "cannot be opened", False),
     ("ID4", "dev-zero", "/dev/zero", set(), NO_FILE, False),
-    ("ID4", "dev-full-of-nothing", "/dev/null", set(), NO_FILE, False),
+    ("ID4", "dev-null", "/dev/null", set(), NO_FILE, False),
     ("ID4", "proc", "/proc/version", set(), "", False),
     ("ID4", "binary", holds(bytes(range(256)) * 40 + b"\na\n"), {"a"},
      "control character", True),
@@ -242,6 +247,27 @@ class Writer(FaultTest):
         self.end(daemon, [("ID3", "writer-at-1-khz")])
 
 
+class Unreadable(FaultTest):
+    @unittest.skipUnless(shutil.which("strace"), "no strace")
+    def test_a_file_that_cannot_be_read_is_told_of_and_tried_again(self):
+        server = Course([RUNNING])
+        self.addCleanup(server.stop)
+        path = os.path.join(self.directory("jobs"), "jobs")
+        holds("a\n")(path)
+        daemon = self.faulty_daemon([self.block(
+            "eio", "http://127.0.0.1:%d" % server.port,
+            'JobFile "%s"' % path)], wrapper=[
+                "strace", "-D", "-f", "-qq", "-o", "/dev/null", "-P", path,
+                "-e", "trace=read", "-e", "inject=read:error=EIO:when=1..3"])
+        wait_for(lambda: "Input/output error" in daemon.log_text(),
+                 "the error is told")
+        wait_for(lambda: server.requests, "it is tried again")
+        wait_for(lambda: "can be read again" in daemon.log_text(),
+                 "the recovery is told")
+        self.check_invariants(daemon, {("eio", "a")})
+        self.end(daemon, [("ID4", "read-error")])
+
+
 class VanishAndReturn(FaultTest):
     def run_jobs(self, count):
         server = Course([FAILED])
@@ -249,17 +275,20 @@ class VanishAndReturn(FaultTest):
         path = os.path.join(self.directory("jobs"), "jobs")
         text = "".join(UUID % i + "\n" for i in range(count))
         replaced(holds(text))(path)
-        daemon = self.faulty_daemon([self.block(
+        daemon = self.configured(self.block(
             "return", "http://127.0.0.1:%d" % server.port,
-            'JobFile "%s"\nMaxRequestsPerMinute 0' % path)])
-        daemon.wait_metric("jobs", "failed", count, 60)
+            'JobFile "%s"\nMaxRequestsPerMinute 0\nJobMetrics none' % path))
+        self.without_handlers(daemon, "exec")  # a process for each of them
+        daemon.start()
+        daemon.wait_metric("jobs", "failed", count, 120)
         for _ in range(2):
             replaced(holds("# none\n"))(path)
             daemon.wait_metric("jobs", "failed", 0)
             replaced(holds(text))(path)
             daemon.wait_metric("jobs", "failed", count)
         self.assertEqual(len(daemon.sunk()), count)
-        self.check_invariants(daemon, {("return", UUID % 0)})
+        self.check_state(daemon, {("return", UUID % 0)})
+        self.check_events(daemon)
         self.end(daemon, [("ID6", "vanish-%d" % count)])
 
     def test_jobs_that_vanish_and_return_are_not_told_of_again(self):

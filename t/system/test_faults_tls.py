@@ -9,7 +9,7 @@ import subprocess
 
 import h2_server
 from faults import Rig, Row
-from raw_server import RawServer, listens, says, silent
+from raw_server import RawServer, Refused, listens, says, silent
 
 CA_CONFIG = """
 [ca]
@@ -89,6 +89,7 @@ RESTRICTIONS = [
 
 # (row, name, what the proxy does after a CONNECT, error counter)
 PROXIES = [
+    ("N11", "proxy-refused", None, "connect"),
     ("N11", "proxy-407", says(b"HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic "
                               b"realm=\"x\"\r\nContent-Length: 0\r\n\r\n"),
      "connect"),
@@ -188,6 +189,10 @@ class Proxy(RawServer):
         self.behind.broken()
 
 
+class RefusingProxy(Proxy, Refused):
+    pass
+
+
 class TlsFaults(Rig):
     def setUp(self):
         super().setUp()
@@ -241,7 +246,7 @@ class TlsFaults(Rig):
         for row, name, fault, counter in PROXIES:
             behind = RawServer(fault, self.context)
             self.addCleanup(behind.stop)
-            proxy = Proxy(fault, behind)
+            proxy = (Proxy if fault else RefusingProxy)(fault, behind)
             self._add_tls(Row(row, name, fault, counter, ""), proxy,
                           url="https://127.0.0.1:%d" % behind.port,
                           more='Proxy "http://127.0.0.1:%d"\n'

@@ -79,13 +79,7 @@ class Handlers(HostTest):
         _, ending = self.course([RUNNING, CANCELLED], "ending")
         going, block = self.course([RUNNING])
         daemon = self.configured(ending + block)
-        path = daemon.scratch + "/collectd.conf"
-        with open(path) as file:
-            text = file.read()
-        text = re.sub(r"LoadPlugin (exec|sink)\n|<Plugin exec>.*?</Plugin>\n",
-                      "", text, flags=re.S)
-        with open(path, "w") as file:
-            file.write(text)
+        self.without_handlers(daemon, "exec", "sink")
         daemon.start()
         wait_for(lambda: daemon.instance_metrics().get(
             ("ending", "job_status", "job-ending")) == 2, "the job has ended")
