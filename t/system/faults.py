@@ -161,15 +161,15 @@ class FaultTest(SystemTest):
             if duplicate != "true")
         self.assertEqual([key for key, n in keys.items() if n > 1], [])
 
-    def wait_footprint(self, daemon, before):
-        """Within a few polls it is as small as before the fault."""
+    def wait_footprint(self, daemon, before, connections=1):
+        """Within a few polls it is as small as before the fault. How many of
+        its idle connections libcurl keeps varies."""
         def larger():
             now = footprint(daemon)
-            return [
-                (now, before)] if now.descriptors > before.descriptors + 2 or \
-                now.threads > before.threads or (
-                    not PRELOAD and now.kib > before.kib + RSS_GROWTH_KIB) \
-                else []
+            good = (now.descriptors <= before.descriptors + 2 + connections // 8
+                    and now.threads <= before.threads and
+                    (PRELOAD or now.kib <= before.kib + RSS_GROWTH_KIB))
+            return [] if good else [(now, before)]
         wait_until_empty(larger, "descriptors, threads and memory come back",
                          20)
 
@@ -181,7 +181,7 @@ class FaultTest(SystemTest):
         self.check_nothing_leaked(daemon)
         self.assertEqual(self.trap.connections, 0)
         if before:
-            self.wait_footprint(daemon, before)
+            self.wait_footprint(daemon, before, len(jobs))
 
     def end(self, daemon, rows=()):
         """Ends the daemon; what came so far has then passed."""

@@ -29,6 +29,16 @@ def reply(code=200, body=HEALTHY, headers=(), version="HTTP/1.1",
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
+def read_request(connection):
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = connection.recv(65536)
+        if not piece:
+            return None
+        data += piece
+    return data
+
+
 def says(data):
     """A fault that reads a request, answers these bytes, and closes."""
     def fault(connection, server):
@@ -106,13 +116,9 @@ class RawServer(Listener):
         self.fault_ended.set()
 
     def read_request(self, connection):
-        data = b""
-        while b"\r\n\r\n" not in data:
-            piece = connection.recv(65536)
-            if not piece:
-                return None
-            data += piece
-        self.requests.append((time.monotonic(), data))
+        data = read_request(connection)
+        if data:
+            self.requests.append((time.monotonic(), data))
         return data
 
     def handle(self, connection):

@@ -18,7 +18,7 @@ from raw_server import RawServer, says, silent
 from test_faults_replies import CANCELLED, FAILED, RUNNING, Course
 
 SLOW_HANDLER_SECONDS = 30 if ALL else 4
-CYCLES = 300 if ALL else 8
+CYCLES = 200 if ALL else 8
 
 
 class Mute(Listener):
