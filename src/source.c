@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-void fc_source_init(struct fc_source *source, struct fc_instance *instance) {
+void fc_source_init(struct fc_source *source, struct fc_instance *instance,
+                    const atomic_bool *stop) {
   *source = (struct fc_source){
       .instance = instance,
+      .stop = stop,
       .path = fc_instance_settings(instance)->job_file,
   };
 }
@@ -25,6 +27,10 @@ struct reading {
 
 static enum fc_error take(const struct fc_jobfile_entry *entry, void *data) {
   struct reading *reading = data;
+  /* A large file takes its time, and the daemon wants to end: it has just asked
+   * for a flush, as for any that ends. */
+  if (atomic_load(reading->source->stop))
+    return FC_ERR_MEMORY;
   enum fc_error error =
       fc_instance_add(reading->source->instance, entry->kind, entry->id,
                       entry->name, FC_SOURCE_FILE, reading->now);
@@ -115,6 +121,8 @@ static void apply(struct fc_source *source, const char *text, size_t len,
   struct fc_instance *instance = source->instance;
   fc_instance_file_begin(instance);
   enum fc_error error = fc_jobfile_parse(text, len, take, refuse, &reading);
+  if (error && atomic_load(source->stop))
+    return;
   if (error) {
     /* Half a reading says nothing of the lines behind it. */
     fc_instance_note(instance, /* is_error = */ true, "JobFile %s: %s",

@@ -9,6 +9,8 @@
 #include "src/file.h"
 #include "src/instance.h"
 
+#include <stdatomic.h>
+
 enum {
   FC_SOURCE_CHECK_MS = 1000, /* between two looks at the file's stamp */
   FC_SOURCE_LINES_TOLD = 3   /* bad lines told of per reading */
@@ -17,6 +19,7 @@ enum {
 /* Members are private; public so that callers can embed it. */
 struct fc_source {
   struct fc_instance *instance;
+  const atomic_bool *stop;
   const char *path; /* NULL: no JobFile */
   struct fc_file_stamp stamp;
   int64_t check_ms;
@@ -27,8 +30,10 @@ struct fc_source {
   bool seems_empty;   /* the last look found none where there had been some */
 };
 
-/* Reads nothing yet. */
-void fc_source_init(struct fc_source *source, struct fc_instance *instance);
+/* Reads nothing yet. Once *stop is true, a reading under way is given up, with
+ * no effect but the jobs that it had found. */
+void fc_source_init(struct fc_source *source, struct fc_instance *instance,
+                    const atomic_bool *stop);
 
 /* Looks at the file if it is time to, or if `now_please`, and reads it if it
  * has changed. Returns when to look again, monotonic; FC_NEVER without a

@@ -79,14 +79,17 @@ class FaultTest(SystemTest):
         return INSTANCE % {"name": name, "url": url, "key": self.key_file(),
                            "more": more or 'Extract "job-%s"' % name}
 
-    def faulty_daemon(self, blocks, more="", **options):
+    def faulty(self, blocks, more="", **options):
         proxy = "http://127.0.0.1:%d" % self.trap.port
         wrapper = ["env"] + ["%s=%s" % (name, proxy) for name in (
             "http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY")]
         options.setdefault("wrapper", wrapper)
-        return self.collectd("".join(blocks), more=NEIGHBOUR %
-                             (self.directory("collectd") + "/csv") + more,
-                             **options)
+        return self.configured("".join(blocks), more=NEIGHBOUR %
+                               (self.directory("collectd") + "/csv") + more,
+                               **options)
+
+    def faulty_daemon(self, blocks, more="", **options):
+        return self.faulty(blocks, more, **options).start()
 
     def metrics(self, daemon):
         return daemon.instance_metrics()
@@ -112,6 +115,7 @@ class FaultTest(SystemTest):
         yield repr(self.metrics(daemon)).encode()
         for notification in daemon.notifications():
             yield repr((notification.message, notification.fields)).encode()
+        yield repr(daemon.sunk()).encode()
         for path in glob.glob(daemon.scratch + "/firecrawl.db*"):
             with open(path, "rb") as file:
                 yield file.read()
@@ -223,12 +227,18 @@ class Row:
 
 
 class Rig(FaultTest):
-    """Rows at work: all are well, all fail, all are well again."""
+    """Rows at work: all are well, all fail, all are well again. All notify at
+    once, so the exec plugin and its processes are left out."""
 
     def setUp(self):
         super().setUp()
         self.rows = []
         self.blocks = []
+
+    def faulty(self, blocks, more="", **options):
+        daemon = super().faulty(blocks, more, **options)
+        self.without_handlers(daemon, "exec")
+        return daemon
 
     def add(self, row, server, url=None, more=""):
         self.rows.append(row)

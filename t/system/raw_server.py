@@ -94,7 +94,7 @@ def endless(head, piece):
 
 class RawServer(Listener):
     """Faulty unless healed. `tls` is a context, or what returns one for a
-    connection."""
+    connection, by whether it is healed."""
 
     def __init__(self, fault, tls=None, listening=True):
         self.fault = fault
@@ -125,10 +125,12 @@ class RawServer(Listener):
         self.connections += 1
         # What the client does to the connection is not the server's failure.
         with contextlib.suppress(OSError, ssl.SSLError), connection:
-            tls = self.tls(connection) if callable(self.tls) else self.tls
+            healed = self.healed  # a handshake takes its time
+            tls = self.tls(connection, healed) if callable(self.tls) else \
+                self.tls
             if tls:
                 connection = tls.wrap_socket(connection, server_side=True)
-            if self.healed:
+            if healed:
                 self.serve(connection)
             else:
                 self.fault(connection, self)

@@ -206,7 +206,7 @@ class Flip(NetworkTest):
         good = certificates.context(certificates.make(
             "good", "DNS:flips.example"))
         bad = certificates.context(certificates.make("bad", "DNS:bad.example"))
-        server = self.server(says(reply()), tls=lambda connection: (
+        server = self.server(says(reply()), tls=lambda connection, healed: (
             good if [connection.getsockname()[0]] == HOME else bad))
         self.add(Row("N3", "dns-flips", None, "tls", "subject"), server,
                  "https://flips.example:%d" % server.port,

@@ -168,7 +168,7 @@ class TlsServer(RawServer):
 
     def __init__(self, fault, good, bad):
         super().__init__(fault)
-        self.tls = lambda connection: good if self.healed else bad
+        self.tls = lambda connection, healed: good if healed else bad
 
 
 class Proxy(RawServer):
