@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -50,6 +51,21 @@ static unsigned access_of(mode_t mode) {
     if (mode & bits[i].mode)
       access |= bits[i].access;
   return access;
+}
+
+unsigned fc_file_directory_access(const char *path) {
+  char directory[PATH_MAX];
+  struct stat info;
+  const char *slash = strrchr(path, '/');
+  size_t len = slash ? (size_t)(slash - path) + 1 : 1;
+  if (len >= sizeof(directory))
+    return 0;
+  memcpy(directory, slash ? path : ".", len);
+  directory[len] = '\0';
+  if (stat(directory, &info))
+    return 0;
+  return access_of(info.st_mode & S_ISVTX ? info.st_mode & ~0222u
+                                          : info.st_mode);
 }
 
 static void say(char *detail, size_t size, const char *text) {

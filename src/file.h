@@ -33,6 +33,11 @@ enum fc_file_access {
   FC_FILE_WORLD_WRITE = 8
 };
 
+/* The same of the directory that the path is in; of one with the sticky bit,
+ * where nobody can replace the files of others, without the right to write. 0
+ * where it cannot be examined. */
+unsigned fc_file_directory_access(const char *path);
+
 /* Reads the whole of a regular file into *data (heap, the caller frees it; one
  * NUL more than *len). Opens without blocking, so that a FIFO or a device
  * cannot stop the caller: FC_ERR_IO for those and whatever else fails,

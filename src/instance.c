@@ -154,8 +154,11 @@ void fc_instance_changed(struct fc_instance *instance, struct fc_job *job,
 void fc_instance_drop_if_unused(struct fc_instance *instance,
                                 struct fc_job *job) {
   if (job->forgotten && !job->kept && !job->in_flight && !job->queued &&
-      !job->unsaved && !job->saving)
+      !job->unsaved && !job->saving) {
+    if (instance->answered == job)
+      instance->answered = NULL;
     fc_registry_remove(&instance->registry, job);
+  }
 }
 
 void fc_instance_forget_job(struct fc_instance *instance, struct fc_job *job,
@@ -498,11 +501,24 @@ int64_t fc_instance_wait(struct fc_instance *instance, struct fc_now now) {
   return wake_ms;
 }
 
+/* Whose turn it is. A closed gate lets one request through, and the job that
+ * was answered last, unless it has failed since, is the best question: jobs
+ * that hang while the API is well would be asked for one after the other, and
+ * hold up all those that do not. */
+static struct fc_heap_node *next_node(const struct fc_instance *instance) {
+  struct fc_job *answered = instance->answered;
+  if (answered && answered->failures == 0 && answered->poll.place &&
+      answered->status != FC_STATUS_LOST &&
+      fc_schedule_is_closed(&instance->schedule))
+    return &answered->poll;
+  return fc_heap_first(&instance->registry.polls);
+}
+
 bool fc_instance_next(struct fc_instance *instance, struct fc_now now,
                       struct fc_ticket *ticket, int64_t *wake_ms) {
   fc_instance_lock(instance);
   int64_t timer_ms = tick(instance, now);
-  struct fc_heap_node *node = fc_heap_first(&instance->registry.polls);
+  struct fc_heap_node *node = next_node(instance);
   int64_t start_ms = FC_NEVER;
   if (node) {
     int64_t open_ms = fc_schedule_open_ms(&instance->schedule);
@@ -711,6 +727,8 @@ static void report_locked(struct fc_instance *instance,
     api_is_up(instance);
   else
     api_is_down(instance, result->detail, outcome == FC_OUTCOME_REJECTED, now);
+  if (outcome == FC_OUTCOME_ANSWER)
+    instance->answered = job;
   bool was_closed = fc_schedule_is_closed(&instance->schedule);
   bool opened =
       fc_schedule_ended(&instance->schedule, outcome,

@@ -46,6 +46,7 @@ struct fc_instance {
   bool save_urgent; /* a change that must not wait */
   bool unsure;      /* listed jobs may have been told of before */
   size_t kept;      /* forgotten jobs that are kept */
+  struct fc_job *answered; /* the last that was; NULL: none, or removed */
   bool has_clock;
   int64_t clock_ms; /* server's epoch in ms minus monotonic ms */
 

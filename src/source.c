@@ -5,10 +5,13 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
-void fc_source_init(struct fc_source *source, struct fc_instance *instance) {
+void fc_source_init(struct fc_source *source, struct fc_instance *instance,
+                    const atomic_bool *stop) {
   *source = (struct fc_source){
       .instance = instance,
+      .stop = stop,
       .path = fc_instance_settings(instance)->job_file,
   };
 }
@@ -16,6 +19,7 @@ void fc_source_init(struct fc_source *source, struct fc_instance *instance) {
 struct reading {
   struct fc_source *source;
   struct fc_now now;
+  bool is_private; /* not everyone may read the file */
   size_t jobs;
   size_t bad;
   char first_bad[FC_ERROR_TEXT_SIZE];
@@ -23,6 +27,10 @@ struct reading {
 
 static enum fc_error take(const struct fc_jobfile_entry *entry, void *data) {
   struct reading *reading = data;
+  /* A large file takes its time, and the daemon wants to end: it has just asked
+   * for a flush, as for any that ends. */
+  if (atomic_load(reading->source->stop))
+    return FC_ERR_MEMORY;
   enum fc_error error =
       fc_instance_add(reading->source->instance, entry->kind, entry->id,
                       entry->name, FC_SOURCE_FILE, reading->now);
@@ -30,17 +38,28 @@ static enum fc_error take(const struct fc_jobfile_entry *entry, void *data) {
   return error;
 }
 
-static void refuse(size_t line, const char *reason, void *data) {
+/* A reason begins with the word that it quotes. The log may be read by others
+ * than the file, which may be a link to any file. */
+static const char *without_quote(const char *reason) {
+  const char *quote = *reason == '"' ? strrchr(reason, '"') : NULL;
+  return quote ? quote + 1 : reason;
+}
+
+static void refuse(size_t line, const char *whole_reason, void *data) {
   struct reading *reading = data;
   struct fc_source *source = reading->source;
+  const char *reason =
+      reading->is_private ? without_quote(whole_reason) : whole_reason;
+  const char *subject = reason == whole_reason ? "" : "a word";
   if (reading->bad++ == 0) {
     size_t used = 0;
     fc_text_append(reading->first_bad, sizeof(reading->first_bad), &used,
-                   "%s line %zu: %s", source->path, line, reason);
+                   "%s line %zu: %s%s", source->path, line, subject, reason);
   }
   if (reading->bad <= FC_SOURCE_LINES_TOLD)
     fc_instance_note(source->instance, /* is_error = */ true,
-                     "JobFile %s line %zu: %s", source->path, line, reason);
+                     "JobFile %s line %zu: %s%s", source->path, line, subject,
+                     reason);
 }
 
 static void tell_unreadable(struct fc_source *source, const char *detail) {
@@ -56,6 +75,17 @@ static void tell_readable(struct fc_source *source) {
     fc_instance_note(source->instance, /* is_error = */ false,
                      "JobFile %s can be read again", source->path);
   source->told = false;
+}
+
+static void tell_writable(struct fc_source *source, unsigned access) {
+  bool writable =
+      (access | fc_file_directory_access(source->path)) & FC_FILE_WORLD_WRITE;
+  if (writable && !source->told_writable)
+    fc_instance_note(source->instance, /* is_error = */ true,
+                     "JobFile %s can be written by everyone, who can thus have "
+                     "requests made with the key",
+                     source->path);
+  source->told_writable = writable;
 }
 
 /* These two count lines. */
@@ -84,11 +114,15 @@ static bool became_empty(struct fc_source *source, const char *text,
 }
 
 static void apply(struct fc_source *source, const char *text, size_t len,
-                  struct fc_now now) {
-  struct reading reading = {.source = source, .now = now};
+                  unsigned access, struct fc_now now) {
+  struct reading reading = {.source = source,
+                            .now = now,
+                            .is_private = !(access & FC_FILE_WORLD_READ)};
   struct fc_instance *instance = source->instance;
   fc_instance_file_begin(instance);
   enum fc_error error = fc_jobfile_parse(text, len, take, refuse, &reading);
+  if (error && atomic_load(source->stop))
+    return;
   if (error) {
     /* Half a reading says nothing of the lines behind it. */
     fc_instance_note(instance, /* is_error = */ true, "JobFile %s: %s",
@@ -108,14 +142,16 @@ static void apply(struct fc_source *source, const char *text, size_t len,
 static void read_file(struct fc_source *source, struct fc_now now) {
   char *text, detail[FC_DETAIL_SIZE];
   size_t len;
+  unsigned access;
   if (fc_file_read(source->path, FC_JOBFILE_BYTES_MAX, &text, &len,
-                   &source->stamp, NULL, detail, sizeof(detail))) {
+                   &source->stamp, &access, detail, sizeof(detail))) {
     tell_unreadable(source, detail);
     return;
   }
   tell_readable(source);
+  tell_writable(source, access);
   if (!became_empty(source, text, len))
-    apply(source, text, len, now);
+    apply(source, text, len, access, now);
   free(text);
 }
 

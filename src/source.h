@@ -1,5 +1,6 @@
 /* Follows an instance's JobFile: reads it when it changes, tells the instance
- * which jobs it has, and what is wrong with it. The poller's thread. */
+ * which jobs it has, and what is wrong with it: a word of it is quoted only
+ * where everyone may read the file. The poller's thread. */
 
 #ifndef FC_SOURCE_H
 #define FC_SOURCE_H
@@ -7,6 +8,8 @@
 #include "src/clock.h"
 #include "src/file.h"
 #include "src/instance.h"
+
+#include <stdatomic.h>
 
 enum {
   FC_SOURCE_CHECK_MS = 1000, /* between two looks at the file's stamp */
@@ -16,17 +19,21 @@ enum {
 /* Members are private; public so that callers can embed it. */
 struct fc_source {
   struct fc_instance *instance;
+  const atomic_bool *stop;
   const char *path; /* NULL: no JobFile */
   struct fc_file_stamp stamp;
   int64_t check_ms;
-  bool was_read;    /* it was readable at the last look */
-  bool told;        /* that it was not */
-  bool has_jobs;    /* the last reading found some */
-  bool seems_empty; /* the last look found none where there had been some */
+  bool was_read;      /* it was readable at the last look */
+  bool told;          /* that it was not */
+  bool told_writable; /* by everyone */
+  bool has_jobs;      /* the last reading found some */
+  bool seems_empty;   /* the last look found none where there had been some */
 };
 
-/* Reads nothing yet. */
-void fc_source_init(struct fc_source *source, struct fc_instance *instance);
+/* Reads nothing yet. Once *stop is true, a reading under way is given up, with
+ * no effect but the jobs that it had found. */
+void fc_source_init(struct fc_source *source, struct fc_instance *instance,
+                    const atomic_bool *stop);
 
 /* Looks at the file if it is time to, or if `now_please`, and reads it if it
  * has changed. Returns when to look again, monotonic; FC_NEVER without a

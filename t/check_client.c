@@ -7,6 +7,8 @@
 #include "t/suite.h"
 
 #include <string.h>
+#include <sys/resource.h>
+#include <time.h>
 
 static void keep_result(struct fc_call *call, const struct fc_result *result,
                         void *data) {
@@ -394,6 +396,55 @@ START_TEST(a_body_of_html_is_read_on_for_a_while_only) {
 }
 END_TEST
 
+/* Bodies that cost a parser much: pieces with a number of seven digits each. */
+static const struct {
+  const char *begin, *before, *behind, *end;
+  int pieces;
+} costly[] = {
+    {"{", "\"key", "\":0,", "\"status\":\"processing\"}", 50000},
+    {"{\"data\":[", "", ",", "0],\"status\":\"processing\"}", 1000000},
+    {"{\"data\":\"", "", "", "\",\"status\":\"processing\"}", 150000},
+    {"{\"status\":\"processing\",\"error\":\"", "", "", "\"}", 150000},
+};
+
+static double cpu_ms(void) {
+  struct timespec time;
+  (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return 1e3 * (double)time.tv_sec + (double)time.tv_nsec / 1e6;
+}
+
+/* 50 ms for a megabyte, with room for a slow machine. */
+START_TEST(a_costly_body_costs_little_time_and_no_memory) {
+  enum { PIECE_MAX = 32, CPU_MS_MAX = 150, GROWTH_KIB_MAX = 256 };
+  struct rusage before, after;
+  size_t size = (size_t)costly[_i].pieces * PIECE_MAX, len = 0;
+  char *body = malloc(size);
+  ck_assert_ptr_nonnull(body);
+  memset(body, ' ', size);
+  len = strlen(strcpy(body, costly[_i].begin));
+  for (int i = 0; i < costly[_i].pieces; i++)
+    len += (size_t)snprintf(body + len, PIECE_MAX, "%s%d%s", costly[_i].before,
+                            1000000 + i, costly[_i].behind);
+  len += strlen(strcpy(body + len, costly[_i].end));
+  struct scripted_reply reply = {
+      .http_code = 200, .body = body, .body_len = len, .piece = 16384};
+  (void)ask_text(200, "", "{\"status\":\"processing\",\"error\":\"x\"}");
+  (void)getrusage(RUSAGE_SELF, &before);
+  double started_ms = cpu_ms();
+  struct fc_result result = ask(&reply, FC_KIND_EXTRACT);
+  double used_ms = cpu_ms() - started_ms;
+  (void)getrusage(RUSAGE_SELF, &after);
+  ck_assert_int_eq(result.answer, FC_ANSWER_STATUS);
+  ck_assert_int_eq(result.reply.status, FC_STATUS_PROCESSING);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  ck_assert_double_lt(used_ms, CPU_MS_MAX);
+  ck_assert_int_lt(after.ru_maxrss - before.ru_maxrss, GROWTH_KIB_MAX);
+#endif
+  printf("%zu bytes: %.1f ms\n", len, used_ms);
+  free(body);
+}
+END_TEST
+
 #define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
 int main(void) {
@@ -422,6 +473,8 @@ int main(void) {
   tcase_add_test(tests, nothing_of_one_reply_is_left_in_the_next);
   tcase_add_loop_test(tests, a_bad_id_is_never_sent, 0, COUNT(bad_ids));
   tcase_add_test(tests, a_body_of_html_is_read_on_for_a_while_only);
+  tcase_add_loop_test(tests, a_costly_body_costs_little_time_and_no_memory, 0,
+                      COUNT(costly));
   suite_add_tcase(suite, tests);
   return suite_run(suite);
 }

@@ -237,6 +237,28 @@ static size_t open_descriptors(void) {
   return count;
 }
 
+/* (mode of the folder, access that is told) */
+static const struct {
+  mode_t mode;
+  unsigned access;
+} folder_modes[] = {
+    {0700, 0},
+    {0755, FC_FILE_GROUP_READ | FC_FILE_WORLD_READ},
+    {0733, FC_FILE_GROUP_WRITE | FC_FILE_WORLD_WRITE},
+    {01777, FC_FILE_GROUP_READ | FC_FILE_WORLD_READ},
+};
+
+START_TEST(who_else_may_write_its_directory_is_told) {
+  ck_assert_int_eq(chmod(folder, folder_modes[_i].mode), 0);
+  ck_assert_uint_eq(fc_file_directory_access(in_folder("file")),
+                    folder_modes[_i].access);
+  ck_assert_uint_eq(fc_file_directory_access("/no/such/folder"), 0);
+  ck_assert_int_eq(chdir(folder), 0);
+  ck_assert_uint_eq(fc_file_directory_access("file"), folder_modes[_i].access);
+  ck_assert_int_eq(chdir("/"), 0);
+}
+END_TEST
+
 START_TEST(no_descriptor_stays_open) {
   char *data, detail[128];
   size_t len, before = open_descriptors();
@@ -343,6 +365,8 @@ int main(void) {
   tcase_add_test(tests, a_link_to_a_file_is_followed);
   tcase_add_loop_test(tests, who_else_may_read_or_write_it_is_told, 0,
                       (int)COUNT_OF(modes));
+  tcase_add_loop_test(tests, who_else_may_write_its_directory_is_told, 0,
+                      (int)COUNT_OF(folder_modes));
   tcase_add_test(tests, no_descriptor_stays_open);
   tcase_add_test(tests, the_stamp_of_a_read_is_the_files_own);
   tcase_add_loop_test(tests, a_change_is_noticed_once, 0,

@@ -181,6 +181,28 @@ START_TEST(an_outage_costs_few_requests_and_ends_without_a_rush) {
 }
 END_TEST
 
+/* The gate would let through one of them after the other. */
+START_TEST(jobs_that_hang_do_not_starve_one_that_answers) {
+  struct fc_ticket ticket;
+  struct fc_result hangs = failure(FC_ERR_TIMEOUT, 0),
+                   answers = drive_status(FC_STATUS_PROCESSING);
+  int64_t wake_ms, end_ms = now.mono_ms + 60 * INTERVAL_MS;
+  int turns = 0;
+  ck_assert_int_eq(add("well"), FC_OK);
+  add_many(100);
+  while (now.mono_ms < end_ms) {
+    while (fc_instance_next(instance, now, &ticket, &wake_ms)) {
+      bool is_well = strcmp(ticket.id, "well") == 0;
+      turns += is_well;
+      (void)fc_instance_report(instance, &ticket, is_well ? &answers : &hangs,
+                               now);
+    }
+    pass_ms(100);
+  }
+  ck_assert_int_ge(turns, 40);
+}
+END_TEST
+
 START_TEST(failures_of_one_moment_close_the_gate_once) {
   add_many(40);
   (void)answer_all(drive_status(FC_STATUS_PROCESSING), 30);
@@ -726,6 +748,7 @@ int main(void) {
   tcase_add_loop_test(tests, in_an_outage_no_unfinished_job_has_series, 0,
                       COUNT(outages));
   tcase_add_test(tests, an_outage_costs_few_requests_and_ends_without_a_rush);
+  tcase_add_test(tests, jobs_that_hang_do_not_starve_one_that_answers);
   tcase_add_test(tests, failures_of_one_moment_close_the_gate_once);
   tcase_add_test(tests,
                  an_unusable_api_nobody_heard_of_is_told_as_its_rejected_key);

@@ -10,6 +10,7 @@
 #include "t/suite.h"
 
 #include <arpa/inet.h>
+#include <curl/curl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,6 +27,20 @@ static struct fc_transport *transport;
 static struct fc_settings settings;
 static struct fc_key key;
 static struct fc_target target = {&settings, &key};
+
+/* In place of FC_CONNECTION_LIFETIME_S; 0: that. */
+static intptr_t lifetime_s;
+
+/* The names are the linker's. Variadic: the value is a long or a pointer, one
+ * register on what we run on. */
+CURLcode __real_curl_easy_setopt(CURL *easy, CURLoption option, void *value);
+CURLcode __wrap_curl_easy_setopt(CURL *easy, CURLoption option, void *value);
+CURLcode __wrap_curl_easy_setopt(CURL *easy, CURLoption option, void *value) {
+  if (lifetime_s && option == CURLOPT_MAXLIFETIME_CONN &&
+      (intptr_t)value == FC_CONNECTION_LIFETIME_S)
+    value = (void *)lifetime_s;
+  return __real_curl_easy_setopt(easy, option, value);
+}
 
 static int64_t now_ms(void) {
   return fc_clock_system.now(fc_clock_system.data).mono_ms;
@@ -683,6 +698,22 @@ START_TEST(one_connection_serves_many_requests) {
 }
 END_TEST
 
+/* So that a certificate that was replaced is noticed. */
+START_TEST(a_kept_connection_ends_at_its_lifetime) {
+  struct raw raw = {.head = RAW_OK};
+  int64_t end_ms = now_ms() + DEADLINE_MS;
+  lifetime_s = 1;
+  raw_start(&raw);
+  while (atomic_load(&raw.connections) < 2) {
+    ck_assert_int_eq(ask("a").answer, FC_ANSWER_STATUS);
+    ck_assert(now_ms() < end_ms);
+    (void)poll(NULL, 0, 50);
+  }
+  raw_stop(&raw);
+  lifetime_s = 0;
+}
+END_TEST
+
 enum { AT_ONCE = 4 };
 
 static void ask_at_once(struct fc_call calls[AT_ONCE],
@@ -994,6 +1025,19 @@ static const char tls_key[] =
     "jUN+wfgm7YqLQ+pq8WRnqrImyvdE82n++pC88QPLttzWLge8Tu98OrP+\n"
     "-----END PRIVATE KEY-----\n";
 
+/* One that signed nothing here. */
+static const char tls_other_cert[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBdzCCAR2gAwIBAgIUN3qAlItRZXLz02VOtR2I3BeB6kQwCgYIKoZIzj0EAwIw\n"
+    "EDEOMAwGA1UEAwwFb3RoZXIwIBcNMjYxMTI0MjE1OTExWhgPMjEyNjEwMzEyMTU5\n"
+    "MTFaMBAxDjAMBgNVBAMMBW90aGVyMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n"
+    "6rX7dymOs37r8yYUwdIxSlGvSPCRhgsTInFPmfFZCu3xyx2nqpJj0lBVzOvYloin\n"
+    "2INaOuFVHL+UMMw4RKA0yKNTMFEwHQYDVR0OBBYEFABaoZyoY/Z7HNv53bt/NYKs\n"
+    "NOwfMB8GA1UdIwQYMBaAFABaoZyoY/Z7HNv53bt/NYKsNOwfMA8GA1UdEwEB/wQF\n"
+    "MAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIhAL0I9RguNSEdbHjPq8GciOugwD9b0UNu\n"
+    "xXCYjFUtxsCDAiAOmT8gyt63/CL+7CtOo83OtO7J7qFzc4N+KVt52IF0AQ==\n"
+    "-----END CERTIFICATE-----\n";
+
 enum tls_trust { TRUST_NOBODY, TRUST_IT, TRUST_WITHOUT_LOOK, TRUST_MISSING };
 
 static const struct {
@@ -1034,6 +1078,43 @@ START_TEST(a_server_is_trusted_by_its_certificate_only) {
   ck_assert_int_eq(result.error, tls[_i].error);
   ck_assert_uint_eq(count, tls[_i].error ? 0 : 1);
   ck_assert_int_eq(result.detail[0] != '\0', tls[_i].error != FC_OK);
+  fake_firecrawl_stop(secure);
+}
+END_TEST
+
+static void write_file(const char *path, const char *text) {
+  FILE *file = fopen(path, "w");
+  ck_assert_ptr_nonnull(file);
+  ck_assert_int_ge(fputs(text, file), 0);
+  ck_assert_int_eq(fclose(file), 0);
+}
+
+/* What makes a server that wants TLS, and trusts the certificate in a file. */
+static struct fake_firecrawl *start_secure(char *path) {
+  char error[256];
+  struct fake_firecrawl *secure = fake_firecrawl_start(0, tls_cert, tls_key);
+  ck_assert_ptr_nonnull(secure);
+  ck_assert(fake_firecrawl_script(secure, "job extract a\n  state processing\n",
+                                  error, sizeof(error)));
+  int fd = mkstemp(path);
+  ck_assert_int_ge(fd, 0);
+  (void)close(fd);
+  settings.ca_cert = strdup(path);
+  set_url("https://localhost", fake_firecrawl_port(secure));
+  return secure;
+}
+
+/* libcurl keeps what it read of a CA file for a day. */
+START_TEST(a_ca_file_that_is_mended_is_read_again) {
+  char path[] = "/tmp/fc-curl-XXXXXX";
+  struct fake_firecrawl *secure = start_secure(path);
+  int64_t end_ms = now_ms() + DEADLINE_MS;
+  write_file(path, tls_other_cert);
+  ck_assert_int_eq(ask("a").error, FC_ERR_TLS);
+  write_file(path, tls_cert);
+  while (ask("a").error)
+    ck_assert(now_ms() < end_ms);
+  ck_assert_int_eq(unlink(path), 0);
   fake_firecrawl_stop(secure);
 }
 END_TEST
@@ -1153,6 +1234,7 @@ static void add_fake_server(TCase *tests) {
   tcase_add_test(tests, a_cancelled_call_never_comes_back);
   tcase_add_loop_test(tests, a_server_is_trusted_by_its_certificate_only, 0,
                       COUNT(tls));
+  tcase_add_test(tests, a_ca_file_that_is_mended_is_read_again);
 }
 
 static void add_raw_replies(TCase *tests) {
@@ -1180,6 +1262,7 @@ static void add_raw_requests(TCase *tests) {
   tcase_add_test(tests,
                  a_new_key_replaces_the_old_one_on_a_connection_that_stays);
   tcase_add_test(tests, one_connection_serves_many_requests);
+  tcase_add_test(tests, a_kept_connection_ends_at_its_lifetime);
   tcase_add_test(tests, there_are_no_more_connections_than_requests_at_once);
   tcase_add_test(tests, a_request_that_hangs_holds_up_no_other);
   tcase_add_test(tests, after_a_timeout_one_request_takes_a_new_connection);

@@ -2,7 +2,9 @@
  * file that $FC_SINK names, before the dispatcher goes on. The exec plugin
  * would start its program later, and a daemon killed meanwhile would lose it.
  * It crashes the daemon after that while there is a file $FC_SINK.crash. What
- * the whole daemon has allocated goes to $FC_SINK.heap. */
+ * the whole daemon has allocated goes to $FC_SINK.heap. With FC_SINK_SECONDS it
+ * takes so long for each of the firecrawl plugin, with FC_SINK_FAILS it says
+ * that it has failed. */
 
 #include <collectd.h>
 
@@ -49,7 +51,10 @@ static int sink_notification(const notification_t *notification,
                              user_data_t *user_data) {
   char line[1024];
   const char *path = getenv("FC_SINK");
+  const char *seconds = getenv("FC_SINK_SECONDS");
   (void)user_data;
+  if (seconds && strcmp(notification->plugin, "firecrawl") == 0)
+    (void)sleep((unsigned)atoi(seconds));
   int fd =
       path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
   int len = snprintf(line, sizeof(line), "%d\t%s\t%s\t%s\t%s\n",
@@ -62,7 +67,7 @@ static int sink_notification(const notification_t *notification,
     (void)close(fd);
   write_heap(path);
   crash_if_told(path);
-  return 0;
+  return getenv("FC_SINK_FAILS") ? -1 : 0;
 }
 
 void module_register(void);

@@ -149,9 +149,11 @@ class Fake:
 class Listener:
     """A TCP server on loopback; handle() has a thread for each connection."""
 
+    address = "127.0.0.1"
+
     def __init__(self, listening=True):
         self.socket = socket.socket()
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind((self.address, 0))
         self.port = self.socket.getsockname()[1]
         if listening:
             self.listen()

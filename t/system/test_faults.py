@@ -1,43 +1,15 @@
 """The fault rig: one row per fault. All rows run at once, each in an instance
-of its own in one daemon, so that they must not disturb each other either.
+of its own in one daemon, so that they must not disturb each other either."""
 
-A row says how the fault is made, which error counter it moves, and what the log
-must say about it. After every row the same invariants hold: the daemon and its
-other plugins go on, the key and no reply's body is anywhere, a SIGTERM ends it
-soon, and when the fault ends the instance recovers without a restart."""
+import gzip
 
-import glob
-import os
-import re
-import ssl
-import subprocess
-import urllib.request
+from faults import FaultTest, Rig, Row, wait_for
+from harness import PRELOAD
+from raw_server import (HEALTHY, SECRET, Full, RawServer, Refused, drips,
+                        endless, reply, resets, says, silent)
 
-from harness import KEY, PATIENCE, SystemTest, wait_for, wait_until_empty
-from raw_server import (HEALTHY, RawServer, drips, endless, listens, reply,
-                        resets, says, silent)
-
-# A word of the faulty replies that must not come out anywhere.
-SECRET = b"5ecret-b0dy"
 STATUS = b'"success":true,"status":"processing"'
-SHUTDOWN_SECONDS = 2.0
-LINES_MAX = 3
-
-NEIGHBOUR = """
-LoadPlugin load
-LoadPlugin csv
-<Plugin csv>
-  DataDir "%s"
-</Plugin>
-"""
-
-
-def plain_text(connection, server):
-    """To a TLS handshake, which has no end of a request."""
-    del server
-    connection.recv(1)
-    connection.sendall(b"HTTP/1.1 400 Bad\r\n\r\n")
-    connection.recv(65536)
+BOMB = gzip.compress(b'{"x":"' + b"0" * (64 << 20) + b'",' + STATUS + b"}")
 
 
 def body(data):
@@ -56,28 +28,43 @@ def redirect(number, location=None):
     return fault
 
 
+def to_itself(connection, server):
+    redirect(302, "http://127.0.0.1:%d/v1/extract/a" % server.port)(
+        connection, server)
+
+
 def chunked(data):
     return says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + data)
 
 
-# (row of faults.md, name, fault, error counter, what the log says)
+def headers(*lines, data=HEALTHY):
+    """A whole reply whose header has these lines as they are."""
+    return says(b"\r\n".join((b"HTTP/1.1 200 OK",) + lines) + b"\r\n\r\n" +
+                data)
+
+
+def encoded(encoding, data=BOMB):
+    return code(200, data, headers=["Content-Encoding: " + encoding])
+
+
+# (row, name, fault, error counter, what the log says[, what it notifies])
 ROWS = [
-    ("N4", "refused", None, "connect", "onnect"),
+    ("N4", "refused", Refused, "connect", "onnect"),
     ("N6", "reset-at-once", resets(b"", read=False), "connect", ""),
     ("N6", "reset-mid-header", resets(b"HTTP/1.1 200 OK\r\nDa"), "connect", ""),
     ("N6", "reset-mid-body", resets(reply(length=5000)), "connect", ""),
     ("N8", "drip-header", drips(reply()), "timeout", "time"),
     ("N8", "drip-body", drips(reply()[60:] * 9), "http|timeout", ""),
     ("N9", "silent", silent, "timeout", "time"),
-    ("L3", "plain-on-tls", plain_text, "tls", ""),
+    ("N9", "backlog-full", Full, "timeout", "time"),
     ("H3", "status-number", body(b'{"success":true,"status":7}'), "body", ""),
     ("H3", "status-null", body(b'{"status":null}'), "body", "status"),
     ("H3", "status-missing", body(b'{"success":true}'), "body", "status"),
     ("H6", "code-400", code(400), "http", "400"),
     ("H6", "code-405", code(405), "http", "405"),
     ("H6", "code-422", code(422), "http", "422"),
-    ("H7", "code-401", code(401), "auth", "401"),
-    ("H7", "code-403", code(403), "auth", "403"),
+    ("H7", "code-401", code(401), "auth", "401", "key rejected"),
+    ("H7", "code-403", code(403), "auth", "403", "key rejected"),
     ("H8", "code-402", code(402), "http", "402"),
     ("H9", "html-404", code(404, b"<html>" + SECRET), "http", "404"),
     ("H10", "code-408", code(408), "http", "408"),
@@ -103,8 +90,20 @@ ROWS = [
     ("H13", "interim-flood",
      endless(b"", b"HTTP/1.1 103 Early\r\nX: y\r\n\r\n" * 50), "http",
      "headers"),
-    *[("H14", "redirect-%d" % number, redirect(number), "http", str(number)) for number in (301, 302, 303, 307, 308)],
-    ("H14", "redirect-file", redirect(302, "file:///etc/passwd"), "http", "302"),
+    ("H13", "no-status-line", says(b"hello\r\n\r\n" + HEALTHY), "http", ""),
+    ("H14", "redirect-301", redirect(301), "http", "301"),
+    ("H14", "redirect-302", redirect(302), "http", "302"),
+    ("H14", "redirect-303", redirect(303), "http", "303"),
+    ("H14", "redirect-307", redirect(307), "http", "307"),
+    ("H14", "redirect-308", redirect(308), "http", "308"),
+    ("H14", "redirect-file", redirect(302, "file:///etc/passwd"), "http",
+     "302"),
+    ("H14", "redirect-ftp", redirect(302, "ftp://127.0.0.1/"), "http", "302"),
+    ("H14", "redirect-to-itself", to_itself, "http", "302"),
+    ("H14", "redirect-10mb", redirect(302, "http://" + "x" * 10000000), "http",
+     ""),
+    ("H14", "redirect-line-break",
+     redirect(302, "http://x/\r\nAuthorization: Bearer x"), "http", "302"),
     ("H15", "header-line-1mb", code(200, HEALTHY,
                                     headers=["X: " + "y" * 1000000]),
      "http", ""),
@@ -116,11 +115,31 @@ ROWS = [
      "body|http|connect", ""),
     ("H15", "chunk-word", chunked(b"zz\r\n" + HEALTHY), "body|http|connect",
      ""),
+    ("H15", "header-nul", headers(b"X: a\0b", b"Content-Length: %d" % len(HEALTHY)),
+     "http", ""),
+    ("H15", "two-lengths", headers(b"Content-Length: %d" % len(HEALTHY),
+                                   b"Content-Length: 20"), "body|http", ""),
+    ("H15", "trailer-bomb",
+     endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+             b"%x\r\n%s\r\n0\r\n" % (len(HEALTHY), HEALTHY),
+             b"X: y\r\n" * 1000), "http", "headers"),
+    ("H16", "encoded-5-times", encoded("gzip, gzip, gzip, gzip, gzip"), "body",
+     ""),
+    ("H17", "bomb-gzip", encoded("gzip"), "body", ""),
+    ("H17", "bomb-br", encoded("br"), "body", ""),
+    ("H17", "bomb-zstd", encoded("zstd"), "body", ""),
     ("H17", "gzip", code(200, b"\x1f\x8b\x08" + SECRET,
                          headers=["Content-Encoding: gzip"]), "body", ""),
     ("H18", "endless-body",
      endless(b"HTTP/1.1 200 OK\r\n\r\n{" + STATUS + b',"data":"',
              b"x" * 65536), "body", "MaxBodySize"),
+    ("H18", "body-10mb", body(b'{"data":"' + b"x" * 10000000 + b'",' + STATUS +
+                              b"}"), "body", "MaxBodySize"),
+    ("H18", "chunks-without-end",
+     endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+             b"9\r\n{\"data\":\"\r\n",
+             b"4000\r\n" + b"x" * 0x4000 + b"\r\n"), "body", "MaxBodySize"),
+    ("H18", "length-short", says(reply(length=20)), "body", ""),
     ("H18", "body-cut", says(reply(length=len(HEALTHY) + 9)), "body", ""),
     ("H18", "body-empty", body(b""), "body", ""),
     ("H19", "html", body(b"<html>" + SECRET + b"</html>"), "body", ""),
@@ -139,181 +158,55 @@ ROWS = [
     ("J6", "array", body(b"[" + HEALTHY + b"]"), "body", ""),
 ]
 
-CERTIFICATES = [
-    # (row, name, whom it is for, days, trusted)
-    ("L1", "unknown-ca", "IP:127.0.0.1", 1, False),
-    ("L2", "expired", "IP:127.0.0.1", -1, True),
-    ("L2", "wrong-host", "DNS:example.org", 1, True),
-]
 
-INSTANCE = """
-  <Instance "%(name)s">
-    URL "%(url)s"
-    APIKeyFile "%(key)s"
-    Timeout 1000
-    MaxBodySize 1048576
-    %(more)s
-    Extract "job-%(name)s"
-  </Instance>
-"""
-
-
-class Faults(SystemTest):
+class Faults(Rig):
     def setUp(self):
         super().setUp()
-        self.servers = {}
-        self.blocks = []
         self.elsewhere = RawServer(says(reply()))
         self.addCleanup(self.elsewhere.stop)
-        for _, name, fault, *_ in ROWS:
-            if fault is None:
-                self._closed_port(name)
-            else:
-                server = self._server(name, fault)
-                self._block(name, "https" if "tls" in name else "http",
-                            server.port)
-        for _, name, subject, days, trusted in CERTIFICATES:
-            self._tls_row(name, subject, days, trusted)
-
-    def _server(self, name, fault, tls=None):
-        server = RawServer(fault, tls)
-        server.elsewhere = "http://127.0.0.1:%d" % self.elsewhere.port
-        self.addCleanup(server.stop)
-        self.servers[name] = server
-        return server
-
-    def _block(self, name, scheme, port, more=""):
-        self.blocks.append(INSTANCE % {
-            "name": name, "url": "%s://127.0.0.1:%d" % (scheme, port),
-            "key": self.key_file(), "more": more})
-
-    def _closed_port(self, name):
-        """A port that nothing listens on until it is healed."""
-        self.refused = RawServer(None, listening=False)
-        self.addCleanup(self.refused.stop)
-        self._block(name, "http", self.refused.port)
-
-    def _tls_row(self, name, subject, days, trusted):
-        path = os.path.join(self.directory("tls"), name)
-        for command in (
-                ["req", "-new", "-newkey", "ec", "-pkeyopt",
-                 "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=x",
-                 "-addext", "subjectAltName=" + subject,
-                 "-keyout", path + ".key", "-out", path + ".csr"],
-                ["x509", "-req", "-in", path + ".csr", "-signkey",
-                 path + ".key", "-days", str(days), "-copy_extensions", "copy",
-                 "-out", path + ".pem"]):
-            subprocess.run(["openssl", *command], check=True,
-                           capture_output=True)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path + ".pem", path + ".key")
-        self._server(name, listens, context)
-        self._block(name, "https", self.servers[name].port,
-                    'CACert "%s.pem"' % path if trusted else "")
-
-    def _every_row(self):
-        rows = [(name, counters, text)
-                for _, name, _, counters, text in ROWS]
-        return rows + [(name, "tls", "ertificate|SSL|subject")
-                       for _, name, *_ in CERTIFICATES]
-
-    def _missing(self, daemon):
-        """Rows whose counter has not moved or that the log does not explain."""
-        metrics = daemon.instance_metrics()
-        log = daemon.log_text()
-        missing = []
-        for name, counters, text in self._every_row():
-            moved = [counter for counter in counters.split("|") if
-                     metrics.get((name, "errors_total", counter), 0) > 0]
-            line = re.search(r"firecrawl plugin: %s: .*(?:%s)"
-                             % (re.escape(name), text), log)
-            if not moved or not line or \
-                    metrics.get((name, "api_up", "")) != 0:
-                missing.append((name, [
-                    key[2] for key, value in metrics.items()
-                    if key[:2] == (name, "errors_total") and value], re.findall(
-                        r".*firecrawl plugin: %s: .*" % re.escape(name), log)))
-        return missing
-
-    def _wait_faults(self, daemon):
-        wait_until_empty(lambda: self._missing(daemon),
-                         "every fault counts and is explained", 40)
-
-    def _heal(self):
-        for name, server in self.servers.items():
-            server.healed = name not in [row[1] for row in CERTIFICATES]
-        self.refused.healed = True
-        self.refused.listen()
-
-    def _not_recovered(self, daemon):
-        metrics = daemon.instance_metrics()
-        return [name for name, *_ in self._every_row()
-                if name not in [row[1] for row in CERTIFICATES]
-                and name != "plain-on-tls"
-                and (metrics.get((name, "api_up", "")) != 1 or metrics.get(
-                    (name, "job_status", "job-" + name)) != 1)]
-
-    def _check_nothing_leaked(self, daemon):
-        pid = daemon.process.pid
-        texts = [daemon.log_text().encode()]
-        for name in ("environ", "cmdline"):
-            with open("/proc/%d/%s" % (pid, name), "rb") as file:
-                texts.append(file.read())
-        texts.append(urllib.request.urlopen(
-            "http://127.0.0.1:%d/metrics" % daemon.prometheus).read())
-        texts += [repr((n.message, n.fields)).encode()
-                  for n in daemon.notifications()]
-        for name in os.listdir(daemon.scratch):
-            if name.startswith("firecrawl.db"):
-                with open(os.path.join(daemon.scratch, name), "rb") as file:
-                    texts.append(file.read())
-        for text in texts:
-            self.assertNotIn(KEY.encode(), text)
-            self.assertNotIn(SECRET, text)
-
-    def _check_told_briefly(self, daemon):
-        """A fault that lasts is told of once, and once more as API unusable."""
-        log = daemon.log_text()
-        for name, *_ in self._every_row():
-            told = re.findall(r".*firecrawl plugin: %s: .*" % re.escape(name),
-                              log)
-            self.assertLessEqual(len(told), LINES_MAX, "\n".join(told))
-
-    def _check_cadence(self, daemon):
-        """Another plugin's values came in time, whatever ours met."""
-        times = []
-        for path in glob.glob(daemon.scratch + "/csv/testhost/load/load-*"):
-            with open(path) as file:
-                times += [float(line.split(",")[0])
-                          for line in file.readlines()[1:]]
-        self.assertGreater(len(times), 5)
-        gaps = [after - before for before, after in zip(times, times[1:])]
-        self.assertLessEqual(max(gaps), 1.5 * PATIENCE)
+        for row, name, fault, *expected in ROWS:
+            server = fault(None) if isinstance(fault, type) else \
+                RawServer(fault)
+            server.elsewhere = "http://127.0.0.1:%d" % self.elsewhere.port
+            self.add(Row(row, name, fault, *expected), server)
 
     def test_every_fault_is_told_and_recovered_from(self):
-        daemon = self.collectd("".join(self.blocks), more=NEIGHBOUR %
-                               (self.directory("collectd") + "/csv"))
-        self._wait_faults(daemon)
-        self._check_told_briefly(daemon)
-        self._check_nothing_leaked(daemon)
+        daemon = self.come_and_go()
         self.assertEqual(self.elsewhere.connections, 0)
-        self._heal()
-        wait_until_empty(lambda: self._not_recovered(daemon),
-                         "every row recovers", 90)
-        for _, name, *_ in CERTIFICATES:
-            self.assertGreater(self.servers[name].connections, 0)
-            self.assertEqual(self.servers[name].received, b"", name)
-        self._check_nothing_leaked(daemon)
-        self._check_cadence(daemon)
-        status, seconds = daemon.stop()
-        self.assertEqual(status, 0)
-        self.assertLessEqual(seconds, SHUTDOWN_SECONDS * PATIENCE)
+        self.end(daemon, self.passed())
 
     def test_it_ends_soon_in_the_middle_of_every_fault(self):
-        daemon = self.collectd("".join(self.blocks))
+        self.break_all()
+        daemon = self.faulty_daemon(self.blocks)
         wait_for(lambda: sum(
             value > 0 for key, value in daemon.instance_metrics().items()
             if key[1] == "errors_total") > len(ROWS) / 2, "faults", 40)
-        status, seconds = daemon.stop()
-        self.assertEqual(status, 0)
-        self.assertLessEqual(seconds, SHUTDOWN_SECONDS * PATIENCE)
+        self.end(daemon)
+
+
+class Bombs(FaultTest):
+    GROWTH_KIB = 2048
+
+    def test_a_bomb_that_is_not_decoded_costs_no_memory(self):
+        servers = {}
+        for name in ("gzip", "br", "zstd"):
+            servers[name] = RawServer(encoded(name))
+            servers[name].healed = True
+            self.addCleanup(servers[name].stop)
+        daemon = self.faulty_daemon([self.block(
+            name, "http://127.0.0.1:%d" % server.port)
+            for name, server in servers.items()])
+        wait_for(lambda: sum(
+            value for key, value in daemon.instance_metrics().items()
+            if key[1] == "api_up") == len(servers), "all are well")
+        before = daemon.status_field("VmHWM")
+        for server in servers.values():
+            server.broken()
+        wait_for(lambda: all(
+            daemon.instance_metrics().get((name, "errors_total", "body"), 0) >= 3
+            for name in servers), "the bombs have come", 30)
+        if not PRELOAD:
+            self.assertLess(daemon.status_field("VmHWM") - before,
+                            self.GROWTH_KIB)
+        self.check_invariants(daemon, {("gzip", "job-gzip")})
+        self.end(daemon, [("H17", "bombs-cost")])
