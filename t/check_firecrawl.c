@@ -7,6 +7,7 @@
 
 #include "src/clock.h"
 
+#include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -506,6 +507,34 @@ START_TEST(shutdown_does_not_wait_for_a_server_that_never_answers) {
 }
 END_TEST
 
+/* The names are the linker's. */
+static bool libcurl_is_old;
+curl_version_info_data *__real_curl_version_info(CURLversion age);
+curl_version_info_data *__wrap_curl_version_info(CURLversion age);
+curl_version_info_data *__wrap_curl_version_info(CURLversion age) {
+  static curl_version_info_data old;
+  curl_version_info_data *present = __real_curl_version_info(age);
+  if (!libcurl_is_old)
+    return present;
+  old = *present;
+  old.version = "7.86.0";
+  old.version_num = 0x075600;
+  return &old;
+}
+
+/* The one that it was built with may not be the one that is loaded. */
+START_TEST(a_libcurl_that_is_too_old_is_refused) {
+  libcurl_is_old = true;
+  ck_assert_int_eq(configure("Extract \"" A "\""), 0);
+  ck_assert_int_eq(fake_collectd_init(), -1);
+  ck_assert_ptr_nonnull(fake_collectd_log_find(
+      "libcurl 7.86.0 cannot be used: 7.87 or newer is needed"));
+  ck_assert_uint_eq(fake_collectd_reads(), 0);
+  stop();
+  libcurl_is_old = false;
+}
+END_TEST
+
 START_TEST(without_an_instance_init_fails) {
   ck_assert_int_eq(fake_collectd_init(), -1);
   ck_assert_ptr_nonnull(fake_collectd_log_find("no <Instance> is configured"));
@@ -772,6 +801,7 @@ int main(void) {
   tcase_add_test(tests, nobody_listening_is_no_reason_to_stop);
   tcase_add_test(tests, failures_are_logged_once_and_their_end_too);
   tcase_add_test(tests, shutdown_does_not_wait_for_a_server_that_never_answers);
+  tcase_add_test(tests, a_libcurl_that_is_too_old_is_refused);
   tcase_add_test(tests, without_an_instance_init_fails);
   suite_add_tcase(suite, tests);
   suite_add_tcase(suite, make_traps());
