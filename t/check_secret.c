@@ -59,7 +59,6 @@ int __wrap_munmap(void *at, size_t len) {
 }
 
 static void begin(void) {
-  watch.thread = pthread_self();
   watch.blocks = watch.pages = watch.found = 0;
   watch.on = true;
 }
@@ -82,6 +81,7 @@ static void write_key(const char *text) {
 
 static void set_up(void) {
   int fd;
+  watch.thread = pthread_self();
   (void)snprintf(path, sizeof(path), "/tmp/fc-secret-XXXXXX");
   fd = mkstemp(path);
   ck_assert_int_ge(fd, 0);

@@ -88,6 +88,7 @@ static void set_up(void) {
   ck_assert_ptr_nonnull(mkdtemp(folder));
   (void)snprintf(state_file, sizeof(state_file), "%s/state.db", folder);
   ck_assert(torture_curl_memory());
+  torture_set(0, false);
   server = fake_firecrawl_start(0, NULL, NULL);
   ck_assert_ptr_nonnull(server);
   ck_assert_msg(fake_firecrawl_script(server, script, error, sizeof(error)),

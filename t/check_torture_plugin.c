@@ -189,6 +189,7 @@ static void set_up(void) {
   ck_assert_ptr_nonnull(mkdtemp(folder));
   /* Where the default state file goes, should StateFile be ignored. */
   ck_assert_int_eq(chdir(folder), 0);
+  torture_set(0, false);
   server = fake_firecrawl_start(0, NULL, NULL);
   ck_assert_ptr_nonnull(server);
   ck_assert_msg(fake_firecrawl_script(server, script, error, sizeof(error)),

@@ -34,7 +34,8 @@ bool torture_fails(enum torture_side side, const char *name) {
 
 void torture_set(long fail_at, bool persistent) {
   torture.on = false;
-  torture.thread = pthread_self();
+  if (!pthread_equal(torture.thread, pthread_self()))
+    torture.thread = pthread_self();
   torture.calls = 0;
   torture.name = NULL;
   torture.fail_at = fail_at;

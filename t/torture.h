@@ -33,7 +33,8 @@ extern struct torture torture;
 /* Counts a call; true, with errno set, where it is to fail. */
 bool torture_fails(enum torture_side side, const char *name);
 
-/* Off, and ready for a new run. */
+/* Off, and ready for a new run; the calling thread's calls will count. First
+ * called before any other thread is started. */
 void torture_set(long fail_at, bool persistent);
 
 /* From FC_TORTURE_STRIDE: how far the points to fail at are apart; 1 where it
