@@ -21,7 +21,7 @@ static uint8_t base[SIZE_MAX_OF_BASE];
 static size_t base_len;
 
 static void remove_file(const char *suffix) {
-  char name[128];
+  char name[160];
   (void)snprintf(name, sizeof(name), "%s%s", path, suffix);
   (void)unlink(name);
 }
