@@ -105,11 +105,11 @@ END_TEST
 
 static const char *const files[] = {
     SECRET,
-    SECRET "\n",
-    SECRET " " SECOND "\n",
-    SECRET "\r\nX: y",
-    SECRET "\xc3\xa9\n",
-    "\n" SECRET,
+    (SECRET "\n"),
+    (SECRET " " SECOND "\n"),
+    (SECRET "\r\nX: y"),
+    (SECRET "\xc3\xa9\n"),
+    ("\n" SECRET),
 };
 
 START_TEST(what_a_key_file_held_is_wiped_be_it_a_key_or_not) {
@@ -144,10 +144,10 @@ END_TEST
 /* The daemon's own copy of the configuration is not ours. */
 START_TEST(a_key_that_is_configured_twice_or_for_nothing_is_wiped) {
   static const char *const texts[] = {
-      "<Plugin firecrawl>\n<Instance \"prod\">\nAPIKey \"" SECRET "\"\n"
-      "APIKey \"" SECOND "\"\nExtract \"a\"\n</Instance>\n</Plugin>\n",
-      "<Plugin firecrawl>\n<Instance \"prod\">\nAPIKey \"" SECRET "\"\n"
-      "Timeout x\nExtract \"a\"\n</Instance>\n</Plugin>\n"};
+      ("<Plugin firecrawl>\n<Instance \"prod\">\nAPIKey \"" SECRET "\"\n"
+       "APIKey \"" SECOND "\"\nExtract \"a\"\n</Instance>\n</Plugin>\n"),
+      ("<Plugin firecrawl>\n<Instance \"prod\">\nAPIKey \"" SECRET "\"\n"
+       "Timeout x\nExtract \"a\"\n</Instance>\n</Plugin>\n")};
   struct fc_config config = {0};
   for (size_t i = 0; i < 2; i++) {
     oconfig_item_t *root = fake_collectd_config_parse(texts[i]);

@@ -57,6 +57,9 @@ WRAP(char *, strdup, (const char *text), (text), NULL)
 WRAP(char *, strndup, (const char *text, size_t len), (text, len), NULL)
 WRAP(ssize_t, __read_chk, (int fd, void *data, size_t len, size_t room),
      (fd, data, len, room), -1)
+WRAP(ssize_t, __pread_chk,
+     (int fd, void *data, size_t len, off_t at, size_t room),
+     (fd, data, len, at, room), -1)
 WRAP(int, rename, (const char *from, const char *to), (from, to), -1)
 WRAP(int, faccessat, (int folder, const char *path, int mode, int flags),
      (folder, path, mode, flags), -1)
