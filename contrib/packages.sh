@@ -51,7 +51,7 @@ packages_collectd() {
   libraries=$(packages_fields collectd-core collectd-utils | tr ',|' '\n' |
     sed -nE 's/^.*\b(lib(cap2|collectdclient|curl[0-9a-z]*-gnutls|gcrypt|ltdl|microhttpd|protobuf-c|yajl)[0-9a-z-]*)\b.*$/\1/p' |
     sort -u)
-  # shellcheck disable=SC2086
+  # shellcheck disable=SC2086 # one name a line, to be split
   packages_install $libraries
 }
 

@@ -131,6 +131,8 @@ static int replace_string(char **field, const char *value,
   char *copy = strdup(value);
   if (!copy)
     return refuse(reason, "out of memory");
+  if (*field)
+    explicit_bzero(*field, strlen(*field));
   free(*field);
   *field = copy;
   return 0;

@@ -102,28 +102,33 @@ static uint64_t random_seed(struct fc_now now) {
   return seed;
 }
 
-static void add_configured_jobs(struct fc_instance *instance,
-                                struct fc_now now) {
+/* A job that is refused is told of; without memory for one there is no start:
+ * it would be missing until the next one. */
+static enum fc_error add_configured_jobs(struct fc_instance *instance,
+                                         struct fc_now now) {
   const struct fc_settings *settings = fc_instance_settings(instance);
   for (size_t i = 0; i < settings->jobs_len; i++) {
     const struct fc_job_spec *job = &settings->jobs[i];
     enum fc_error error = fc_instance_add(instance, job->kind, job->id,
                                           job->name, FC_SOURCE_CONFIG, now);
+    if (error == FC_ERR_MEMORY)
+      return error;
     if (error)
       ERROR("firecrawl plugin: %s: job %s is not watched: %s", settings->name,
             job->id, fc_error_text(error));
   }
+  return FC_OK;
 }
 
 /* What an earlier run knew, and what the configuration wants. */
 static enum fc_error restore_jobs(struct fc_instance *instance,
                                   struct fc_now now) {
   enum fc_error error = fc_journal_add(plugin.journal, instance, now);
-  if (error)
-    return error;
-  add_configured_jobs(instance, now);
-  fc_instance_settle(instance, now);
-  return FC_OK;
+  if (!error)
+    error = add_configured_jobs(instance, now);
+  if (!error)
+    fc_instance_settle(instance, now);
+  return error;
 }
 
 static void watched_free(struct fc_watched *watched) {
@@ -131,30 +136,32 @@ static void watched_free(struct fc_watched *watched) {
   free(watched);
 }
 
-static struct fc_watched *watched_new(const struct fc_settings *settings) {
-  struct fc_now now = fc_clock_system.now(fc_clock_system.data);
+static struct fc_watched *watched_new(const struct fc_settings *settings,
+                                      struct fc_now now) {
   struct fc_watched *watched = calloc(1, sizeof(*watched));
   if (!watched)
     return NULL;
   watched->metrics = &plugin.metrics;
   watched->instance =
       fc_instance_new(settings, plugin_interval_ms(), random_seed(now));
-  if (!watched->instance || restore_jobs(watched->instance, now)) {
+  if (!watched->instance) {
     watched_free(watched);
     return NULL;
   }
   return watched;
 }
 
+/* Once the journal knows the instance, only release() may free it. */
 static int init_instance(const struct fc_settings *settings) {
-  struct fc_watched *watched = watched_new(settings);
-  if (!watched || fc_poller_add(plugin.poller, watched->instance)) {
+  struct fc_now now = fc_clock_system.now(fc_clock_system.data);
+  struct fc_watched *watched = watched_new(settings, now);
+  if (watched)
+    plugin.watched[plugin.watched_len++] = watched;
+  if (!watched || restore_jobs(watched->instance, now) ||
+      fc_poller_add(plugin.poller, watched->instance)) {
     ERROR("firecrawl plugin: <Instance \"%s\">: out of memory", settings->name);
-    if (watched)
-      watched_free(watched);
     return -1;
   }
-  plugin.watched[plugin.watched_len++] = watched;
   return 0;
 }
 

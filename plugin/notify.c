@@ -81,5 +81,7 @@ void fc_notify_dispatch(const struct fc_settings *settings,
   plugin_log(severities[severity].log, "firecrawl plugin: %s: %s",
              settings->name, message);
   (void)plugin_dispatch_notification(&notification);
-  plugin_notification_meta_free(notification.meta);
+  /* Without any, the daemon would call that an error. */
+  if (notification.meta)
+    plugin_notification_meta_free(notification.meta);
 }

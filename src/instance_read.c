@@ -1,5 +1,6 @@
 #include "src/instance_private.h"
 
+#include "src/minmax.h"
 #include "src/text.h"
 #include "src/timestamp.h"
 
@@ -91,7 +92,8 @@ static void age_of(struct fc_instance *instance, const struct fc_job *job,
                    int64_t now_ms) {
   if (fc_status_is_final(job->status) || job->forgotten)
     return;
-  int64_t age_ms = now_ms - job->last_asked_ms;
+  /* It may have been asked for since the reader looked at the clock. */
+  int64_t age_ms = fc_max64(0, now_ms - job->last_asked_ms);
   if (!instance->pass_has_age || age_ms > instance->pass_age_ms)
     instance->pass_age_ms = age_ms;
   instance->pass_has_age = true;

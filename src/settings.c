@@ -20,9 +20,16 @@ void fc_settings_init(struct fc_settings *settings) {
   };
 }
 
+/* A header, a proxy's URL or a path may hold a secret as well as the key. */
+static void free_string(char *string) {
+  if (string)
+    explicit_bzero(string, strlen(string));
+  free(string);
+}
+
 static void free_strings(char **strings, size_t len) {
   for (size_t i = 0; i < len; i++)
-    free(strings[i]);
+    free_string(strings[i]);
   free(strings);
 }
 
@@ -33,10 +40,8 @@ void fc_settings_release(struct fc_settings *settings) {
       settings->ca_cert,      settings->ca_path,  settings->client_cert,
       settings->client_key,   settings->proxy,    settings->no_proxy,
   };
-  if (settings->api_key)
-    explicit_bzero(settings->api_key, strlen(settings->api_key));
   for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
-    free(owned[i]);
+    free_string(owned[i]);
   free_strings(settings->headers, settings->headers_len);
   for (size_t i = 0; i < settings->jobs_len; i++) {
     free(settings->jobs[i].id);

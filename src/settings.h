@@ -70,7 +70,8 @@ struct fc_settings {
 /* The defaults; allocates nothing. */
 void fc_settings_init(struct fc_settings *settings);
 
-/* Wipes the key, frees everything; the struct is then as after _init. */
+/* Wipes the key and other text, frees everything; the struct is then as after
+ * _init. */
 void fc_settings_release(struct fc_settings *settings);
 
 /* Adds a job; a NULL name means the ID. FC_ERR_ARGUMENT for a bad ID or name,

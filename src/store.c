@@ -859,6 +859,7 @@ struct reader {
   sqlite3_stmt *statement;
   int index; /* of the next one */
   bool bad;  /* a value makes no sense */
+  char error[FC_ERROR_TEXT_SIZE];
 };
 
 static const char *read_text_if(struct reader *reader) {
@@ -931,6 +932,15 @@ static const char *read_word(struct reader *reader,
   return text;
 }
 
+/* Text that the file may have from elsewhere, on its way to a log line. */
+static const char *read_line_if(struct reader *reader) {
+  const char *text = read_text_if(reader);
+  if (text)
+    (void)fc_text_line(reader->error, sizeof(reader->error), text,
+                       strlen(text));
+  return text ? reader->error : NULL;
+}
+
 static bool job_read(struct reader *reader, struct fc_job_record *record) {
   record->id = read_word(reader, fc_id_valid);
   record->kind = read_kind(reader);
@@ -949,7 +959,7 @@ static bool job_read(struct reader *reader, struct fc_job_record *record) {
   record->percent = read_real_if(reader, &record->has_percent);
   record->stalled = read_int(reader, 0, 1) != 0;
   record->flags = (unsigned)read_int(reader, 0, INT_MAX);
-  record->error = read_text_if(reader);
+  record->error = read_line_if(reader);
   return !reader->bad;
 }
 

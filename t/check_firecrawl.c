@@ -7,6 +7,7 @@
 
 #include "src/clock.h"
 
+#include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -506,6 +507,105 @@ START_TEST(shutdown_does_not_wait_for_a_server_that_never_answers) {
 }
 END_TEST
 
+START_TEST(an_instance_without_registrations_takes_none) {
+  script("job any *\n  state processing\n");
+  start("Extract \"" A "\"");
+  ck_assert_int_eq(fake_collectd_putnotif(
+                       "severity=okay time=1 plugin=firecrawl "
+                       "plugin_instance=prod type=extract type_instance=" B
+                       " message=\"x\""),
+                   0);
+  wait_log("has no \"AcceptRegistrations true\"");
+  wait_value("jobs", "processing", 1);
+  ck_assert_uint_eq(fake_firecrawl_count(server, B), 0);
+  stop();
+}
+END_TEST
+
+START_TEST(as_many_registrations_before_init_are_kept_as_there_is_room_for) {
+  enum { KEPT = 256, SENT = 300 };
+  script("job any *\n  state processing\n");
+  ck_assert_int_eq(
+      configure("AcceptRegistrations true\nMaxRequestsPerMinute 0"), 0);
+  for (int i = 0; i < SENT; i++) {
+    char text[256];
+    /* One in front is for an instance that does not exist. */
+    (void)snprintf(text, sizeof(text),
+                   "severity=okay time=1 plugin=firecrawl plugin_instance=%s "
+                   "type=extract type_instance=early-%d message=\"early-%d\"",
+                   i ? "prod" : "other", i, i);
+    ck_assert_int_eq(fake_collectd_putnotif(text), 0);
+  }
+  ck_assert_int_eq(fake_collectd_init(), 0);
+  wait_value("jobs", "processing", KEPT - 1);
+  stop();
+}
+END_TEST
+
+START_TEST(a_job_file_that_is_missing_is_logged_and_its_return_too) {
+  char line[128], path[96];
+  script("job any *\n  state processing\n");
+  (void)snprintf(path, sizeof(path), "%s/jobs", directory);
+  (void)snprintf(line, sizeof(line), "JobFile \"%s\"", path);
+  start(line);
+  wait_log("cannot be opened: No such file or directory");
+  ck_assert_uint_eq(fake_collectd_log_count(LOG_ERR), 1);
+  FILE *file = fopen(path, "w");
+  ck_assert_ptr_nonnull(file);
+  ck_assert_int_gt(fprintf(file, "%s\n", A), 0);
+  ck_assert_int_eq(fclose(file), 0);
+  fake_collectd_flush(NULL);
+  wait_log("can be read again");
+  wait_value("jobs", "processing", 1);
+  stop();
+}
+END_TEST
+
+START_TEST(failures_between_two_reads_are_one_line_with_their_number) {
+  script("answer 502 body=\"no\"\n");
+  start("Extract \"" A "\"\nExtract \"" B "\"");
+  int64_t end_ms = now_ms() + DEADLINE_MS;
+  while (fake_firecrawl_count(server, A) < 1 ||
+         fake_firecrawl_count(server, B) < 1 ||
+         fake_firecrawl_count(server, "") < 3) {
+    ck_assert_int_lt(now_ms(), end_ms);
+    (void)usleep(TURN_US);
+  }
+  ck_assert_uint_eq(fake_collectd_read(), 0);
+  ck_assert_ptr_nonnull(fake_collectd_log_find("failures; the last for job "));
+  ck_assert_uint_eq(fake_collectd_log_count(LOG_WARNING), 1);
+  stop();
+}
+END_TEST
+
+/* The names are the linker's. */
+static bool libcurl_is_old;
+curl_version_info_data *__real_curl_version_info(CURLversion age);
+curl_version_info_data *__wrap_curl_version_info(CURLversion age);
+curl_version_info_data *__wrap_curl_version_info(CURLversion age) {
+  static curl_version_info_data old;
+  curl_version_info_data *present = __real_curl_version_info(age);
+  if (!libcurl_is_old)
+    return present;
+  old = *present;
+  old.version = "7.86.0";
+  old.version_num = 0x075600;
+  return &old;
+}
+
+/* The one that it was built with may not be the one that is loaded. */
+START_TEST(a_libcurl_that_is_too_old_is_refused) {
+  libcurl_is_old = true;
+  ck_assert_int_eq(configure("Extract \"" A "\""), 0);
+  ck_assert_int_eq(fake_collectd_init(), -1);
+  ck_assert_ptr_nonnull(fake_collectd_log_find(
+      "libcurl 7.86.0 cannot be used: 7.87 or newer is needed"));
+  ck_assert_uint_eq(fake_collectd_reads(), 0);
+  stop();
+  libcurl_is_old = false;
+}
+END_TEST
+
 START_TEST(without_an_instance_init_fails) {
   ck_assert_int_eq(fake_collectd_init(), -1);
   ck_assert_ptr_nonnull(fake_collectd_log_find("no <Instance> is configured"));
@@ -772,6 +872,14 @@ int main(void) {
   tcase_add_test(tests, nobody_listening_is_no_reason_to_stop);
   tcase_add_test(tests, failures_are_logged_once_and_their_end_too);
   tcase_add_test(tests, shutdown_does_not_wait_for_a_server_that_never_answers);
+  tcase_add_test(tests, an_instance_without_registrations_takes_none);
+  tcase_add_test(
+      tests, as_many_registrations_before_init_are_kept_as_there_is_room_for);
+  tcase_add_test(tests,
+                 a_job_file_that_is_missing_is_logged_and_its_return_too);
+  tcase_add_test(tests,
+                 failures_between_two_reads_are_one_line_with_their_number);
+  tcase_add_test(tests, a_libcurl_that_is_too_old_is_refused);
   tcase_add_test(tests, without_an_instance_init_fails);
   suite_add_tcase(suite, tests);
   suite_add_tcase(suite, make_traps());

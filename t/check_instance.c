@@ -370,6 +370,19 @@ START_TEST(a_job_never_asked_for_is_as_old_as_its_wait) {
 }
 END_TEST
 
+/* The reader takes the time first, and the poller may ask meanwhile. */
+START_TEST(a_job_asked_for_a_moment_ago_has_no_age_below_zero) {
+  struct fc_job_view view;
+  ck_assert_int_eq(add("a", "n", FC_SOURCE_CONFIG), FC_OK);
+  answer("a", status_reply("processing"));
+  now.mono_ms -= 1;
+  (void)view_of("n", &view);
+  struct fc_stats figures = stats();
+  ck_assert(figures.has_poll_age);
+  ck_assert_double_eq(figures.poll_age_s, 0);
+}
+END_TEST
+
 START_TEST(a_registration_without_a_name_keeps_the_name_there_is) {
   ck_assert_int_eq(add("a", "nightly", FC_SOURCE_CONFIG), FC_OK);
   ck_assert_int_eq(add("a", NULL, FC_SOURCE_REGISTRATION), FC_OK);
@@ -647,6 +660,7 @@ int main(void) {
   tcase_add_test(tests, a_result_that_expires_soon_is_told_once);
   tcase_add_test(tests, job_metrics_unfinished_shows_no_final_job);
   tcase_add_test(tests, a_job_never_asked_for_is_as_old_as_its_wait);
+  tcase_add_test(tests, a_job_asked_for_a_moment_ago_has_no_age_below_zero);
   tcase_add_test(tests, a_registration_without_a_name_keeps_the_name_there_is);
   tcase_add_test(tests, ended_jobs_that_are_forgotten_are_kept_up_to_max_jobs);
   tcase_add_test(

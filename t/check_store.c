@@ -551,6 +551,19 @@ START_TEST(a_row_that_makes_no_sense_is_skipped_and_counted) {
 }
 END_TEST
 
+START_TEST(an_error_text_of_others_comes_back_as_one_safe_line) {
+  populate(1);
+  (void)sql("UPDATE job SET error = ' a' || char(10) || 'PluginInstance: b' || "
+            "char(27) || '[2J' || CAST(x'ff' AS TEXT)");
+  struct fc_store *store = must_open();
+  ck_assert_str_eq(load(store, "prod", 0).error, "a PluginInstance: b [2J?");
+  (void)sql("UPDATE job SET error = printf('%.*c', 100000, 'x')");
+  ck_assert_uint_eq(strlen(load(store, "prod", 0).error),
+                    FC_ERROR_TEXT_SIZE - 1);
+  fc_store_close(store, true);
+}
+END_TEST
+
 START_TEST(an_unknown_event_is_passed_over) {
   populate(1);
   (void)sql("UPDATE notification SET event = 'eclipse'");
@@ -1439,6 +1452,7 @@ static void add_contents(Suite *suite) {
   tcase_add_test(tests, the_first_error_of_a_callback_ends_the_load);
   add_loop(tests, a_row_that_makes_no_sense_is_skipped_and_counted,
            COUNT_OF(senseless));
+  tcase_add_test(tests, an_error_text_of_others_comes_back_as_one_safe_line);
   tcase_add_test(tests, an_unknown_event_is_passed_over);
   tcase_add_test(tests, the_library_says_its_version);
 }

@@ -1,9 +1,9 @@
 /* Torture (after curl's tests/runtests -t): a whole run of the library, from
  * its settings to a notification and a saved state file, in which one call to
- * the system or to another library fails; then the next one; then all from
- * there on. The linker's --wrap gives us the calls of our own objects, and no
- * others. Afterwards nothing fails any more, and the failed job must still be
- * told of, once, and all jobs must be in the state file. */
+ * the system or to another library fails, or one of libcurl's to its allocator;
+ * then the next one; then all from there on. Afterwards nothing fails any more,
+ * and the failed job must still be told of, once, and all jobs must be in the
+ * state file. */
 
 #include "src/journal.h"
 #include "src/poller.h"
@@ -11,16 +11,10 @@
 
 #include "t/fake_firecrawl.h"
 #include "t/suite.h"
+#include "t/torture.h"
 
-#include <curl/curl.h>
-#include <errno.h>
-#include <json-c/json.h>
-#include <pthread.h>
-#include <search.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,112 +26,6 @@ enum {
   JOBS = 3,
   POINTS_MAX = 20000
 };
-
-/* Which call fails. Only those of the test's thread count: the server's are
- * linked in, too. */
-static struct {
-  bool on;
-  pthread_t thread;
-  long calls;
-  long fail_at; /* the n-th call, from 1 */
-  bool persistent;
-  const char *name; /* of the first that failed */
-} torture;
-
-static bool fails(const char *name) {
-  if (!pthread_equal(pthread_self(), torture.thread) || !torture.on)
-    return false;
-  torture.calls++;
-  bool failing = torture.persistent ? torture.calls >= torture.fail_at
-                                    : torture.calls == torture.fail_at;
-  if (!failing || !torture.fail_at)
-    return false;
-  if (!torture.name)
-    torture.name = name;
-  errno = ENOMEM;
-  return true;
-}
-
-/* The names are the linker's. */
-#define WRAP(type, name, parameters, arguments, failure)                       \
-  type __real_##name parameters;                                               \
-  type __wrap_##name parameters;                                               \
-  type __wrap_##name parameters {                                              \
-    return fails(#name) ? (failure) : __real_##name arguments;                 \
-  }
-
-WRAP(void *, malloc, (size_t size), (size), NULL)
-WRAP(void *, calloc, (size_t count, size_t size), (count, size), NULL)
-WRAP(void *, realloc, (void *old, size_t size), (old, size), NULL)
-WRAP(void *, reallocarray, (void *old, size_t count, size_t size),
-     (old, count, size), NULL)
-WRAP(char *, strdup, (const char *text), (text), NULL)
-WRAP(int, open, (const char *path, int flags, mode_t mode), (path, flags, mode),
-     -1)
-WRAP(ssize_t, read, (int fd, void *data, size_t len), (fd, data, len), -1)
-WRAP(ssize_t, pread, (int fd, void *data, size_t len, off_t at),
-     (fd, data, len, at), -1)
-WRAP(int, fstat, (int fd, struct stat *info), (fd, info), -1)
-WRAP(int, stat, (const char *path, struct stat *info), (path, info), -1)
-WRAP(int, lstat, (const char *path, struct stat *info), (path, info), -1)
-WRAP(int, flock, (int fd, int what), (fd, what), -1)
-WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode), -1)
-WRAP(char *, realpath, (const char *path, char *out), (path, out), NULL)
-WRAP(void *, mmap,
-     (void *at, size_t len, int protection, int flags, int fd, off_t from),
-     (at, len, protection, flags, fd, from), MAP_FAILED)
-WRAP(void *, tsearch,
-     (const void *key, void **root, int (*compare)(const void *, const void *)),
-     (key, root, compare), NULL)
-WRAP(int, pthread_mutex_init,
-     (pthread_mutex_t * mutex, const pthread_mutexattr_t *attributes),
-     (mutex, attributes), ENOMEM)
-WRAP(int, pthread_cond_init,
-     (pthread_cond_t * condition, const pthread_condattr_t *attributes),
-     (condition, attributes), ENOMEM)
-WRAP(CURL *, curl_easy_init, (void), (), NULL)
-/* Variadic: its value is a long or a pointer, one register on what we run on.
- */
-WRAP(CURLcode, curl_easy_setopt, (CURL * easy, CURLoption option, void *value),
-     (easy, option, value), CURLE_OUT_OF_MEMORY)
-WRAP(struct curl_slist *, curl_slist_append,
-     (struct curl_slist * list, const char *line), (list, line), NULL)
-WRAP(CURLM *, curl_multi_init, (void), (), NULL)
-WRAP(CURLMcode, curl_multi_add_handle, (CURLM * multi, CURL *easy),
-     (multi, easy), CURLM_OUT_OF_MEMORY)
-WRAP(CURLMcode, curl_multi_perform, (CURLM * multi, int *running),
-     (multi, running), CURLM_OUT_OF_MEMORY)
-WRAP(CURLMcode, curl_multi_poll,
-     (CURLM * multi, struct curl_waitfd *fds, unsigned count, int timeout_ms,
-      int *ready),
-     (multi, fds, count, timeout_ms, ready), CURLM_OUT_OF_MEMORY)
-WRAP(struct json_tokener *, json_tokener_new_ex, (int depth), (depth), NULL)
-WRAP(int, sqlite3_open_v2,
-     (const char *path, sqlite3 **database, int flags, const char *vfs),
-     (path, database, flags, vfs), (*database = NULL, SQLITE_NOMEM))
-WRAP(int, sqlite3_exec,
-     (sqlite3 * database, const char *sql,
-      int (*row)(void *, int, char **, char **), void *data, char **error),
-     (database, sql, row, data, error), SQLITE_IOERR)
-WRAP(int, sqlite3_prepare_v2,
-     (sqlite3 * database, const char *sql, int len, sqlite3_stmt **statement,
-      const char **tail),
-     (database, sql, len, statement, tail), (*statement = NULL, SQLITE_NOMEM))
-WRAP(int, sqlite3_prepare_v3,
-     (sqlite3 * database, const char *sql, int len, unsigned flags,
-      sqlite3_stmt **statement, const char **tail),
-     (database, sql, len, flags, statement, tail),
-     (*statement = NULL, SQLITE_NOMEM))
-WRAP(int, sqlite3_step, (sqlite3_stmt * statement), (statement), SQLITE_FULL)
-WRAP(int, sqlite3_bind_int64,
-     (sqlite3_stmt * statement, int at, sqlite3_int64 value),
-     (statement, at, value), SQLITE_NOMEM)
-WRAP(int, sqlite3_bind_double, (sqlite3_stmt * statement, int at, double value),
-     (statement, at, value), SQLITE_NOMEM)
-WRAP(int, sqlite3_bind_text,
-     (sqlite3_stmt * statement, int at, const char *text, int len,
-      void (*release)(void *)),
-     (statement, at, text, len, release), SQLITE_NOMEM)
 
 /* One life of the plugin's library, as the glue would lead it. */
 struct life {
@@ -177,6 +65,17 @@ static void write_file(const char *name, const char *text) {
   free(path);
 }
 
+static const struct {
+  const char *whose;
+  enum torture_side side;
+  bool persistent;
+} rounds[] = {
+    {"of ours", TORTURE_OURS, false},
+    {"of ours", TORTURE_OURS, true},
+    {"of libcurl to its allocator", TORTURE_CURL, false},
+    {"of libcurl to its allocator", TORTURE_CURL, true},
+};
+
 static void set_up(void) {
   static const char script[] = "key fc-torture\n"
                                "job extract bad\n  state failed error=\"no\"\n"
@@ -187,9 +86,9 @@ static void set_up(void) {
   (void)snprintf(folder, sizeof(folder), "%s/fc-torture-XXXXXX",
                  temp ? temp : "/tmp");
   ck_assert_ptr_nonnull(mkdtemp(folder));
-  torture.thread = pthread_self();
   (void)snprintf(state_file, sizeof(state_file), "%s/state.db", folder);
-  ck_assert_int_eq(fc_transport_curl_global_init(), FC_OK);
+  ck_assert(torture_curl_memory());
+  torture_set(0, false);
   server = fake_firecrawl_start(0, NULL, NULL);
   ck_assert_ptr_nonnull(server);
   ck_assert_msg(fake_firecrawl_script(server, script, error, sizeof(error)),
@@ -221,20 +120,20 @@ static void tear_down(void) {
 }
 
 static void life_settings(struct life *life) {
-  char url[64], detail[FC_DETAIL_SIZE];
   fc_settings_init(&life->settings);
   life->settings.name = strdup("prod");
   life->settings.api_key_file = path_of("key");
   life->settings.job_file = path_of("jobs");
   life->settings.max_requests_per_minute = 0;
-  (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u",
-                 (unsigned)fake_firecrawl_port(server));
-  ck_assert_int_eq(
-      fc_settings_set_url(&life->settings, url, detail, sizeof(detail)), FC_OK);
 }
 
 /* False where memory was too short to begin; the glue then disables itself. */
 static bool life_begin(struct life *life) {
+  char url[64], detail[FC_DETAIL_SIZE];
+  (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u",
+                 (unsigned)fake_firecrawl_port(server));
+  if (fc_settings_set_url(&life->settings, url, detail, sizeof(detail)))
+    return false;
   life->instance = fc_instance_new(&life->settings, 10000, 1);
   struct fc_transport *transport = fc_transport_curl_new();
   if (transport)
@@ -320,10 +219,7 @@ static bool run(long fail_at, bool persistent) {
   clock_now = (struct fc_now){.mono_ms = 1000000, .epoch_s = 1795458360};
   remove_state();
   life_settings(&life);
-  torture.calls = 0;
-  torture.name = NULL;
-  torture.fail_at = fail_at;
-  torture.persistent = persistent;
+  torture_set(fail_at, persistent);
   torture.on = true;
   bool begun = life_begin(&life);
   if (begun)
@@ -349,15 +245,16 @@ static bool run(long fail_at, bool persistent) {
 }
 
 START_TEST(every_call_fails_once_or_from_then_on) {
-  bool persistent = _i;
-  const char *stride_text = getenv("FC_TORTURE_STRIDE");
-  long stride = stride_text ? atol(stride_text) : 1, points = 0;
+  bool persistent = rounds[_i].persistent;
+  long stride = torture_stride(), points = 0;
+  torture.side = rounds[_i].side;
   ck_assert(!run(0, false));
   ck_assert_int_gt(torture.calls, 100);
   for (long n = 1; n < POINTS_MAX && run(n, persistent); n += stride)
     points++;
   ck_assert_int_gt(points, 100 / stride);
-  (void)printf("%ld calls failed, %s\n", points,
+  (void)printf("%ld calls %s failed, %s; all survived\n", points,
+               rounds[_i].whose,
                persistent ? "with all after them" : "once each");
 }
 END_TEST
@@ -367,7 +264,8 @@ int main(void) {
   TCase *test = tcase_create("torture");
   tcase_set_timeout(test, 600);
   tcase_add_checked_fixture(test, set_up, tear_down);
-  tcase_add_loop_test(test, every_call_fails_once_or_from_then_on, 0, 2);
+  tcase_add_loop_test(test, every_call_fails_once_or_from_then_on, 0,
+                      (int)(sizeof(rounds) / sizeof(rounds[0])));
   suite_add_tcase(suite, test);
   return suite_run(suite);
 }
