@@ -32,6 +32,7 @@ struct slot {
   size_t header_bytes;
   bool is_final;      /* the response whose headers come; not an interim one */
   bool headers_ended; /* of the final response: what follows are trailers */
+  bool bad_status_line;
   uint64_t body_bytes;
   bool timed_out; /* its last request: the connection may be dead */
   char error_text[CURL_ERROR_SIZE];
@@ -79,7 +80,26 @@ static void slot_free(struct slot *slot) {
 static int final_code(const struct slot *slot) {
   long code = 0;
   (void)curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &code);
-  return code < 200 ? 0 : (int)code;
+  return code < 200 || slot->bad_status_line ? 0 : (int)code;
+}
+
+static bool is_code(const char *text) {
+  for (int i = 0; i < 3; i++)
+    if (text[i] < '0' || text[i] > '9')
+      return false;
+  return text[3] == ' ' || text[3] == '\r' || text[3] == '\n';
+}
+
+/* libcurl 8.14 takes "HTTP/3.7 200 OK" and "HTTP/1.1 2000 OK" for a 200. */
+static bool is_status_line(const char *line, size_t len) {
+  static const char *const starts[] = {"HTTP/1.0 ", "HTTP/1.1 ", "HTTP/2 ",
+                                       "HTTP/3 "};
+  for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+    size_t used = strlen(starts[i]);
+    if (len >= used + sizeof("200") && memcmp(line, starts[i], used) == 0)
+      return is_code(line + used);
+  }
+  return false;
 }
 
 static size_t on_header(char *data, size_t size, size_t count, void *user) {
@@ -90,8 +110,14 @@ static size_t on_header(char *data, size_t size, size_t count, void *user) {
     slot->callback_error = FC_ERR_HTTP;
     return 0;
   }
-  if (len > 5 && memcmp(data, "HTTP/", 5) == 0)
+  if (len > 5 && memcmp(data, "HTTP/", 5) == 0) {
+    slot->bad_status_line = !is_status_line(data, len);
     slot->is_final = final_code(slot) != 0;
+  }
+  if (slot->bad_status_line) {
+    slot->callback_error = FC_ERR_HTTP;
+    return 0;
+  }
   if (!slot->is_final || slot->headers_ended)
     return len;
   slot->headers_ended = *data == '\r' || *data == '\n';
@@ -170,10 +196,14 @@ static enum fc_error error_of_slot(const struct slot *slot, CURLcode code) {
   return error_of(code);
 }
 
-/* libcurl (7.88) says "out of memory" to a header line of more than 100 KiB,
- * which no callback sees. */
+/* libcurl says "out of memory" (7.88) or "too large" (8.6) to a header line of
+ * more than 100 KiB, which no callback sees. */
 static bool header_too_long(const struct slot *slot, CURLcode code) {
   curl_off_t first_byte_us = 0;
+#if LIBCURL_VERSION_NUM >= 0x080600
+  if (code == CURLE_TOO_LARGE && !slot->headers_ended)
+    return true;
+#endif
   if (code != CURLE_OUT_OF_MEMORY || slot->headers_ended)
     return false;
   (void)curl_easy_getinfo(slot->easy, CURLINFO_STARTTRANSFER_TIME_T,
@@ -194,6 +224,8 @@ static void detail_of(const struct slot *slot, CURLcode code, char *detail,
     fc_text_append(detail, size, &used,
                    "the reply is larger than MaxBodySize (%" PRId64 " bytes)",
                    slot->target->settings->max_body_bytes);
+  else if (slot->bad_status_line)
+    fc_text_append(detail, size, &used, "the status line is malformed");
   else if (slot->callback_error == FC_ERR_HTTP)
     fc_text_append(detail, size, &used, "more than %d bytes of headers",
                    FC_HEADER_BYTES_MAX);
@@ -418,6 +450,7 @@ static enum fc_error transport_start(struct fc_transport *base,
   slot->header_bytes = 0;
   slot->is_final = false;
   slot->headers_ended = false;
+  slot->bad_status_line = false;
   slot->body_bytes = 0;
   slot->error_text[0] = '\0';
   slot->exchange = exchange;
@@ -572,6 +605,9 @@ static const char *url_reason(CURLU *parsed, const char *url) {
       return unwanted[i].reason;
     }
   }
+  /* libcurl need not tell an empty one from none. */
+  if (strpbrk(url, "?#"))
+    return "has a query or a fragment";
   return strlen(url) > FC_BASE_URL_MAX ? "is too long" : NULL;
 }
 

@@ -1151,6 +1151,7 @@ static const struct {
     {"http://host:99999", NULL, FC_API_DEFAULT},
     {"http://host?", NULL, FC_API_DEFAULT},
     {"http://host/v1?", NULL, FC_API_DEFAULT},
+    {"http://host#", NULL, FC_API_DEFAULT},
     {"http://@host", NULL, FC_API_DEFAULT},
     {"http://:word@host", NULL, FC_API_DEFAULT},
     {"http://[::1", NULL, FC_API_DEFAULT},
