@@ -3,7 +3,7 @@
  *
  *   FC_CLOCK       a file of two int64_t, nanoseconds to add to the wall clock
  *                  and to the monotonic clock; it may be changed at any time
- *   FC_FAIL        the name of a call that fails
+ *   FC_FAIL        the name of a call that fails, which stderr then says
  *   FC_FAIL_IN     ... when it comes from an object whose name has this in it
  *
  * A wait until a time of the wall clock ends when the shifted clock says so. */
@@ -119,9 +119,11 @@ int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
 
 static bool fails(const char *name, const void *caller) {
   Dl_info info;
-  return failing && strcmp(name, failing) == 0 && dladdr(caller, &info) &&
-         info.dli_fname &&
-         (!failing_in || strstr(info.dli_fname, failing_in) != NULL);
+  if (!failing || strcmp(name, failing) != 0 || !dladdr(caller, &info) ||
+      !info.dli_fname || (failing_in && !strstr(info.dli_fname, failing_in)))
+    return false;
+  (void)dprintf(STDERR_FILENO, "clock_shim: %s fails\n", name);
+  return true;
 }
 
 #define FAILS(name, error)                                                     \

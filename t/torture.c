@@ -10,8 +10,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -82,15 +80,6 @@ WRAP(char *, realpath, (const char *path, char *out), (path, out), NULL)
 WRAP(void *, mmap,
      (void *at, size_t len, int protection, int flags, int fd, off_t from),
      (at, len, protection, flags, fd, from), MAP_FAILED)
-WRAP(ssize_t, write, (int fd, const void *data, size_t len), (fd, data, len),
-     -1)
-WRAP(int, eventfd, (unsigned value, int flags), (value, flags), -1)
-WRAP(int, epoll_create1, (int flags), (flags), -1)
-WRAP(int, epoll_ctl, (int epoll, int what, int fd, struct epoll_event *event),
-     (epoll, what, fd, event), -1)
-WRAP(int, epoll_wait,
-     (int epoll, struct epoll_event *events, int max, int timeout_ms),
-     (epoll, events, max, timeout_ms), -1)
 WRAP(void *, tsearch,
      (const void *key, void **root, int (*compare)(const void *, const void *)),
      (key, root, compare), NULL)
@@ -121,15 +110,6 @@ WRAP(CURLUcode, curl_url_set,
 WRAP(CURLUcode, curl_url_get,
      (const CURLU *url, CURLUPart part, char **text, unsigned flags),
      (url, part, text, flags), CURLUE_OUT_OF_MEMORY)
-WRAP(CURLMcode, curl_multi_setopt,
-     (CURLM * multi, CURLMoption option, void *value), (multi, option, value),
-     CURLM_OUT_OF_MEMORY)
-WRAP(CURLMcode, curl_multi_assign,
-     (CURLM * multi, curl_socket_t fd, void *data), (multi, fd, data),
-     CURLM_OUT_OF_MEMORY)
-WRAP(CURLMcode, curl_multi_socket_action,
-     (CURLM * multi, curl_socket_t fd, int what, int *running),
-     (multi, fd, what, running), CURLM_OUT_OF_MEMORY)
 WRAP(CURLMcode, curl_multi_wakeup, (CURLM * multi), (multi),
      CURLM_WAKEUP_FAILURE)
 WRAP(CURL *, curl_easy_init, (void), (), NULL)
