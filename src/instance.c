@@ -384,6 +384,9 @@ void fc_instance_file_end(struct fc_instance *instance, const char *refused,
 }
 
 static void note_locked(struct fc_instance *instance, bool is_error,
+                        const char *format, va_list arguments) FC_PRINTF(3, 0);
+
+static void note_locked(struct fc_instance *instance, bool is_error,
                         const char *format, va_list arguments) {
   if (instance->notes_len == FC_NOTES_MAX) {
     instance->notes_lost++;

@@ -67,7 +67,7 @@ struct fc_instance {
   struct fc_note notes[FC_NOTES_MAX];
   size_t notes_len, notes_lost;
   bool has_unknown_word;
-  char unknown_word[FC_WORD_SIZE]; /* the last one that a note told of */
+  char unknown_word[FC_WORD_SIZE];     /* the last one that a note told of */
   char state_text[FC_ERROR_TEXT_SIZE]; /* why the state file is of no use */
   struct endpoint endpoints[FC_KIND_COUNT];
 

@@ -282,6 +282,10 @@ static CURLcode setup_tls(CURL *easy, const struct fc_settings *settings) {
   SET(CURLOPT_SSL_VERIFYPEER, settings->verify_peer ? 1L : 0L);
   SET(CURLOPT_SSL_VERIFYHOST, settings->verify_host ? 2L : 0L);
   SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+  /* A CA file that has been replaced counts as soon as connections are made
+   * anew. TLS libraries for which libcurl keeps no copy refuse the option. */
+  (void)curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT,
+                         (long)FC_CONNECTION_LIFETIME_S);
   if (settings->ca_cert)
     SET(CURLOPT_CAINFO, settings->ca_cert);
   if (settings->ca_path)
