@@ -21,7 +21,8 @@ from turnover import JOBS, Told, Turnover
 CYCLE_SECONDS = 0.1
 WARM_UP = 0.1  # of all cycles
 SETTLED = 0.25  # the same, for the least RSS of each minute
-MALLOC = "glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0"
+MALLOC = ("glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0:"
+          "glibc.malloc.trim_threshold=4096:glibc.malloc.top_pad=4096")
 LIFE_SECONDS = (10, 50)
 SLOPE_MAX = 1.0  # KiB per 1,000 cycles
 CYCLES_FOR_MEMORY = 5000
