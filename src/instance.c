@@ -763,9 +763,15 @@ bool fc_instance_report(struct fc_instance *instance,
   return outcome == FC_OUTCOME_REJECTED;
 }
 
+/* The job that is asked first behind a closed gate (next_node) has just had its
+ * turn: it is due again now. */
 void fc_instance_key_changed(struct fc_instance *instance, struct fc_now now) {
   fc_instance_lock(instance);
   fc_schedule_key_changed(&instance->schedule, now.mono_ms);
+  struct fc_job *answered = instance->answered;
+  if (answered && answered->poll.place)
+    fc_heap_set(&instance->registry.polls, &answered->poll,
+                fc_min64(answered->poll.key, now.mono_ms));
   fc_instance_unlock(instance);
 }
 

@@ -36,6 +36,10 @@ class PlainResult(unittest.TextTestResult):
         if err is not None:
             self._not_ok(subtest, self.failures if issubclass(
                 err[0], test.failureException) else self.errors)
+        elif "row" in subtest.params:
+            name = subtest.params.get("name") or subtest.params.get("call")
+            print("# row %s %s passed" % (subtest.params["row"], name),
+                  flush=True)
 
     @staticmethod
     def _not_ok(test, records):

@@ -204,7 +204,7 @@ class Replies(FaultTest):
         for _, name, _, seconds in PAUSES:
             times = [at for at, _ in self.servers[name].requests]
             # Those that were under way when the first reply came.
-            after = [at - times[0] for at in times if at > times[0] + 0.4]
+            after = [at - times[0] for at in times if at > times[0] + 0.4 * PATIENCE]
             if after:
                 self.assertGreaterEqual(after[0], seconds - 0.1, name)
             if seconds <= 0.5:
