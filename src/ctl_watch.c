@@ -217,12 +217,15 @@ static enum fc_error show(struct watch *watch, struct fc_now now) {
 }
 
 /* The signals that end a watch are blocked and asked for: no handler, no state
- * of the process. */
+ * of the process. One that is ignored, as nohup(1) and shells arrange it, would
+ * be queued all the same if it was blocked. */
 static void signals_block(sigset_t *set) {
+  static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+  struct sigaction action;
   (void)sigemptyset(set);
-  (void)sigaddset(set, SIGINT);
-  (void)sigaddset(set, SIGTERM);
-  (void)sigaddset(set, SIGHUP);
+  for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+    if (!sigaction(numbers[i], NULL, &action) && action.sa_handler != SIG_IGN)
+      (void)sigaddset(set, numbers[i]);
   (void)sigprocmask(SIG_BLOCK, set, NULL);
 }
 

@@ -371,10 +371,10 @@ job crawl failing
         process.communicate(timeout=30 * PATIENCE)
         self.assertGreaterEqual(last - first, (count - 1) * 1000 * 0.5)
 
-    def start(self, *words):
+    def start(self, *words, preexec_fn=None):
         process = subprocess.Popen(
             [TOOL, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, env=tool_environment(
+            text=True, preexec_fn=preexec_fn, env=tool_environment(
                 FIRECRAWL_API_URL=self.server.url, FIRECRAWL_API_KEY=KEY))
         self.addCleanup(lambda: process.poll() is None and process.kill())
         return process
@@ -409,12 +409,30 @@ job crawl failing
         self.assertIn("Z extract done lost", done.out)
 
     def test_signals_end_it(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             process = self.start("watch", "running")
             self.assertIn("processing", process.stdout.readline())
             process.send_signal(number)
             _, err = process.communicate(timeout=30 * PATIENCE)
             self.assertEqual((process.returncode, err), (128 + number, ""))
+
+    def test_signals_that_are_ignored_do_not_end_it(self):
+        # SIGHUP by nohup(1), SIGINT by a shell that runs it in the background.
+        for number in (signal.SIGHUP, signal.SIGINT):
+            process = self.start(
+                "watch", "running", "--interval", "0.2",
+                preexec_fn=lambda: signal.signal(number, signal.SIG_IGN))
+            self.assertIn("processing", process.stdout.readline())
+            process.send_signal(number)
+            count = self.server.count("running")
+            wait_for(lambda: process.poll() is not None or
+                     self.server.count("running") >= count + 3,
+                     "it is asked for on and on")
+            self.assertIsNone(process.poll(), number)
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=30 * PATIENCE)
+            self.assertEqual((process.returncode, err),
+                             (128 + signal.SIGTERM, ""))
 
     def test_control_c_on_a_terminal_ends_it(self):
         terminal = self.terminal("watch", "running")
