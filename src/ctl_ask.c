@@ -29,7 +29,8 @@ struct round {
   struct slot *slots;
   size_t slots_len;
   struct ctl_answer *answers;
-  size_t next, ended; /* counts of answers */
+  size_t next, ended;    /* counts of answers */
+  enum fc_error failure; /* of the last request that failed */
   bool rate_limited;
 };
 
@@ -106,6 +107,8 @@ static void on_result(struct fc_call *call, const struct fc_result *result,
   (void)fc_schedule_ended(&round->schedule, fc_instance_outcome(result),
                           result->has_retry_after ? result->retry_after_s : -1,
                           slot->started_ms, now.mono_ms);
+  if (result->answer == FC_ANSWER_NONE)
+    round->failure = result->error;
   if (result->error == FC_ERR_RATE_LIMIT)
     round->rate_limited = true;
   take(slot->answer, round->target.settings, result, now);
@@ -139,11 +142,11 @@ static struct slot *free_slot(struct round *round) {
   return NULL;
 }
 
-/* Those that are not asked for share the fate of the one before. */
+/* Those that are not asked for share the fate of the last that failed. */
 static void give_up(struct round *round) {
   for (; round->next < round->target.settings->jobs_len; round->ended++)
     say_failed(&round->answers[round->next++], round->target.settings,
-               round->rate_limited ? FC_ERR_RATE_LIMIT : FC_ERR_CONNECT,
+               round->rate_limited ? FC_ERR_RATE_LIMIT : round->failure,
                round->rate_limited
                    ? "not asked for: the server says wait"
                    : "not asked for: the requests before it failed");

@@ -201,6 +201,10 @@ class Status(Tool):
         self.assertEqual(done.status, 3)
         self.assertIn("--key-file or FIRECRAWL_API_KEY", done.out)
         self.assertIn("not asked for", done.out)
+        # The advice on those not asked for is on what went wrong before them.
+        self.assertRegex(done.out.splitlines()[-1],
+                         "not asked for: .*--key-file or FIRECRAWL_API_KEY$")
+        self.assertNotIn("--url", done.out)
         # No more than what was under way together.
         rejected = [line for line in harness.http_get(
             self.server.url + "/_fake/requests").splitlines()
@@ -225,9 +229,14 @@ class Status(Tool):
         for url, words in (("http://127.0.0.1:%d" % port, "check --url"),
                            (self.server.url.replace("http", "https"),
                             "--cacert")):
-            done = self.ask("status", "--url", url, "done")
+            done = self.ask("status", "--url", url,
+                            *("x%d" % i for i in range(100)))
             self.assertEqual(done.status, 3, done)
-            self.assertIn(words, done.out)
+            lines = done.out.splitlines()[1:]
+            self.assertEqual(len(lines), 100)
+            for line in lines:
+                self.assertIn(words, line)
+            self.assertIn("not asked for", lines[-1])
 
     def test_a_server_that_does_not_answer_is_given_its_time(self):
         started = time.monotonic()
