@@ -4,15 +4,38 @@
 #include "src/ctl.h"
 #include "src/ctl_print.h"
 #include "src/store.h"
+#include "src/text.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+/* Printed when the file is closed again: whoever reads the output may take any
+ * time, in which the daemon's log could only grow. And half a list is none. */
 struct list {
-  struct ctl_table *table; /* NULL: JSON is printed */
+  struct ctl_table *table; /* or */
+  FILE *json;              /* writes text */
+  char *text;
+  size_t size;
   int64_t now_s;
   size_t len;
 };
+
+static bool list_init(struct list *list, bool json) {
+  *list = (struct list){
+      .now_s = fc_clock_system.now(fc_clock_system.data).epoch_s,
+  };
+  if (json)
+    list->json = open_memstream(&list->text, &list->size);
+  else
+    list->table = ctl_table_new(/* with_names = */ true);
+  return list->json || list->table;
+}
+
+static void list_release(struct list *list) {
+  ctl_table_free(list->table);
+  free(list->text);
+}
 
 static enum fc_error list_job(const char *instance,
                               const struct fc_job_record *record, void *data) {
@@ -46,9 +69,9 @@ static enum fc_error list_job(const char *instance,
   };
   if (list->table)
     return ctl_table_add(list->table, &row) ? FC_OK : FC_ERR_MEMORY;
-  (void)fputs(list->len++ ? ",\n " : "[", stdout);
-  ctl_json_row(stdout, &row);
-  return FC_OK;
+  (void)fputs(list->len++ ? ",\n " : "[", list->json);
+  ctl_json_row(list->json, &row);
+  return ferror(list->json) ? FC_ERR_MEMORY : FC_OK;
 }
 
 static const char *advice(const char *path) {
@@ -60,36 +83,39 @@ static const char *advice(const char *path) {
                "firecrawl.db in collectd's BaseDir)";
 }
 
-static enum fc_error print_list(const struct ctl_options *options,
-                                struct list *list, size_t *skipped,
-                                char *detail, size_t size) {
+static enum fc_error list_read(struct list *list, const char *path,
+                               size_t *skipped, char *detail, size_t size) {
   enum fc_error error =
-      fc_store_list(options->state, list_job, list, skipped, detail, size);
-  if (error)
-    return error;
+      fc_store_list(path, list_job, list, skipped, detail, size);
+  if (list->json && fclose(list->json) && !error) {
+    error = FC_ERR_MEMORY;
+    fc_text_copy(detail, size, fc_error_text(error));
+  }
+  return error;
+}
+
+static void list_print(const struct list *list) {
   if (list->table)
     ctl_table_print(list->table, stdout, ctl_takes_colours(stdout));
   else
-    (void)fputs(list->len ? "]\n" : "[]\n", stdout);
-  return FC_OK;
+    (void)printf("%s]\n", list->len ? list->text : "[");
 }
 
 int ctl_list(const struct ctl_options *options) {
   char detail[FC_STORE_DETAIL_SIZE];
   size_t skipped = 0;
-  struct list list = {
-      .table = options->json ? NULL : ctl_table_new(/* with_names = */ true),
-      .now_s = fc_clock_system.now(fc_clock_system.data).epoch_s,
-  };
-  if (!options->json && !list.table) {
+  struct list list;
+  if (!list_init(&list, options->json)) {
     ctl_complain("%s", fc_error_text(FC_ERR_MEMORY));
     return CTL_TROUBLE;
   }
   enum fc_error error =
-      print_list(options, &list, &skipped, detail, sizeof(detail));
-  ctl_table_free(list.table);
+      list_read(&list, options->state, &skipped, detail, sizeof(detail));
   if (error)
     ctl_complain("%s: %s%s", options->state, detail, advice(options->state));
+  else
+    list_print(&list);
+  list_release(&list);
   if (skipped)
     ctl_complain("%s: %zu rows make no sense and were left out", options->state,
                  skipped);

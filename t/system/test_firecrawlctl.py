@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import socket
 import sqlite3
@@ -589,6 +590,67 @@ class Registered(Tool):
         before = sorted(os.listdir(daemon.scratch))
         self.assertEqual(self.listed(daemon).keys(), {"broken", "done"})
         self.assertEqual(sorted(os.listdir(daemon.scratch)), before)
+
+    def state_file(self, *instances):
+        """One that a daemon has left, with 100 more jobs of each instance."""
+        daemon = self.daemon()
+        daemon.wait_metric("job_status", "stock-levels", 3)
+        self.assertEqual(daemon.stop()[0], 0)
+        path = daemon.scratch + "/firecrawl.db"
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
+            db.execute("CREATE TEMP TABLE one AS SELECT * FROM job")
+            for number in range(100 * len(instances)):
+                instance = instances[number // 100]
+                db.execute("UPDATE one SET number = ?, instance = ?, id = ?, "
+                           "error = ?", (1000 + number, instance,
+                                         "x%d" % number, instance * 20))
+                db.execute("INSERT INTO job SELECT * FROM one")
+        return path
+
+    def start_list(self, path, *words):
+        """Into a pipe that holds little: (process, its end to read)"""
+        read, write = os.pipe()
+        self.addCleanup(os.close, read)
+        fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+        process = subprocess.Popen([TOOL, "list", *words, "--state", path],
+                                   stdout=write, env=tool_environment())
+        self.addCleanup(lambda: process.poll() is None and process.kill())
+        os.close(write)
+        return process, read
+
+    def test_a_reader_that_takes_its_time_does_not_hold_the_state_file(self):
+        path = self.state_file("long")
+        for words in (("--json",), ()):
+            with contextlib.closing(sqlite3.connect(path, timeout=0)) as db:
+                with db:
+                    db.execute("UPDATE job SET first_seen = first_seen - 1")
+                self.assertGreater(os.path.getsize(path + "-wal"), 0)
+                process, read = self.start_list(path, *words)
+                wait_for(lambda: select.select([read], [], [], 0)[0],
+                         "the output begins")
+                # Refused while anybody reads what is in the log.
+                busy, _, _ = db.execute(
+                    "PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                self.assertFalse(busy, words)
+            with open(os.dup(read)) as file:
+                out = file.read()
+            self.assertEqual(process.wait(30 * PATIENCE), 0)
+            self.assertGreater(len(out), 2 * 4096)  # it had to wait
+            self.assertEqual(out.count("x99"), 1)
+
+    def test_a_list_that_fails_half_way_prints_nothing(self):
+        path = self.state_file("early", "later")
+        with open(path, "r+b") as file:
+            pages = iter(lambda: file.read(4096), b"")
+            bad = [number for number, page in enumerate(pages)
+                   if b"laterlater" in page and b"earlyearly" not in page]
+            for number in bad:
+                file.seek(number * 4096)
+                file.write(b"\xff" * 64)
+        for words in (("--json",), ()):
+            done = run_tool("list", *words, "--state", path)
+            self.assertEqual((done.status, done.out), (3, ""), words)
+            self.assertIn("malformed", done.err)
 
     def test_an_instance_that_collectd_does_not_show_is_warned_of(self):
         daemon = self.daemon()
