@@ -113,7 +113,6 @@ class Examples(harness.Collectd):
                 os.path.abspath(self.scratch) + "/notify-",
             "/run/collectd-firecrawl.sock": self.scratch + "/unixsock",
             '"nobody"': '"%s"' % harness.notifier_user(),
-            '  SocketGroup "collectd"\n': "",
         }
 
     def environment(self):
