@@ -197,11 +197,12 @@ static enum fc_error error_of_slot(const struct slot *slot, CURLcode code) {
 }
 
 /* libcurl says "out of memory" (7.88) or "too large" (8.6) to a header line of
- * more than 100 KiB, which no callback sees. */
+ * more than 100 KiB, which no callback sees. Newer ones say "too large" to
+ * 5,000 headers as well, be they trailers. */
 static bool header_too_long(const struct slot *slot, CURLcode code) {
   curl_off_t first_byte_us = 0;
 #if LIBCURL_VERSION_NUM >= 0x080600
-  if (code == CURLE_TOO_LARGE && !slot->headers_ended)
+  if (code == CURLE_TOO_LARGE)
     return true;
 #endif
   if (code != CURLE_OUT_OF_MEMORY || slot->headers_ended)
