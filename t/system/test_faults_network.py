@@ -3,12 +3,10 @@ that is mute or lies, routes that lead nowhere, a slow link, no more ports."""
 
 import os
 import time
-import unittest
 
 import namespace
 from faults import (Rig, Row, footprint, lines_of, needs_all, wait_for,
                     wait_until_empty)
-from harness import PRELOAD
 from namespace import NameServer
 from raw_server import RawServer, listens, reply, says
 from test_faults_tls import Certificates
@@ -47,9 +45,6 @@ class Everywhere(RawServer):
     address = "0.0.0.0"
 
 
-# With ASan the daemon has ended by SIGABRT once in three runs of all tests, with
-# a name look-up of libcurl under way; never without. The cause is not known.
-@unittest.skipIf(PRELOAD, "sanitized: ended by SIGABRT once")
 class NetworkTest(Rig):
     def setUp(self):
         super().setUp()
