@@ -679,7 +679,8 @@ static void note_under_lock(struct fc_instance *instance, const char *format,
   va_end(arguments);
 }
 
-/* The API has learnt a word that we have not: said once for each. */
+/* The API has learnt a word that we have not: said when a job comes to it, but
+ * not for each of the jobs that come to the same one. */
 static void note_unknown_word(struct fc_instance *instance,
                               const struct fc_job *job, const char *word) {
   if (instance->has_unknown_word && strcmp(word, instance->unknown_word) == 0)

@@ -36,11 +36,21 @@ static void crash_if_told(const char *path) {
     abort();
 }
 
-__attribute__((unused)) static void write_heap(const char *path) {
+/* mallinfo2 walks through arenas that are never set up where a sanitizer has
+ * its own malloc. */
+static size_t allocated(void) {
+#ifdef __SANITIZE_ADDRESS__
+  return 0;
+#else
+  return mallinfo2().uordblks;
+#endif
+}
+
+static void write_heap(const char *path) {
   char name[1024], text[32];
   (void)snprintf(name, sizeof(name), "%s.heap", path ? path : "");
   int fd = path ? open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
-  int len = snprintf(text, sizeof(text), "%20zu\n", mallinfo2().uordblks);
+  int len = snprintf(text, sizeof(text), "%20zu\n", allocated());
   if (fd >= 0 && write(fd, text, (size_t)len) != len)
     ERROR("sink plugin: %s cannot be written", name);
   if (fd >= 0)
@@ -65,11 +75,7 @@ static int sink_notification(const notification_t *notification,
     ERROR("sink plugin: %s cannot be written", path ? path : "$FC_SINK");
   if (fd >= 0)
     (void)close(fd);
-/* mallinfo2 walks through arenas that are never set up where a sanitizer has
- * its own malloc. */
-#ifndef __SANITIZE_ADDRESS__
   write_heap(path);
-#endif
   crash_if_told(path);
   return getenv("FC_SINK_FAILS") ? -1 : 0;
 }
