@@ -770,7 +770,8 @@ void fc_instance_key_changed(struct fc_instance *instance, struct fc_now now) {
   fc_instance_lock(instance);
   fc_schedule_key_changed(&instance->schedule, now.mono_ms);
   struct fc_job *answered = instance->answered;
-  if (answered && answered->poll.place)
+  if (answered && answered->poll.place &&
+      fc_schedule_is_closed(&instance->schedule))
     fc_heap_set(&instance->registry.polls, &answered->poll,
                 fc_min64(answered->poll.key, now.mono_ms));
   fc_instance_unlock(instance);

@@ -257,6 +257,17 @@ START_TEST(with_a_new_key_it_asks_at_once) {
 }
 END_TEST
 
+START_TEST(a_new_key_costs_no_request_where_the_old_one_was_good) {
+  struct fc_ticket ticket;
+  int64_t wake_ms;
+  add_many(1);
+  answer("0", drive_status(FC_STATUS_PROCESSING));
+  pass_ms(1);
+  fc_instance_key_changed(instance, now);
+  ck_assert(!fc_instance_next(instance, now, &ticket, &wake_ms));
+}
+END_TEST
+
 START_TEST(a_key_that_cannot_be_read_is_a_rejected_one) {
   for (int i = 0; i < 5; i++)
     fc_instance_key_unusable(instance, "/etc/key is empty", now);
@@ -768,6 +779,7 @@ int main(void) {
   tcase_add_test(tests,
                  a_rejected_key_is_told_after_the_unusable_api_and_not_back);
   tcase_add_test(tests, with_a_new_key_it_asks_at_once);
+  tcase_add_test(tests, a_new_key_costs_no_request_where_the_old_one_was_good);
   tcase_add_test(tests, a_key_that_cannot_be_read_is_a_rejected_one);
   tcase_add_test(tests, api_down_counts_from_its_first_failure);
   tcase_add_loop_test(tests, each_failure_counts_in_its_class_and_by_its_code,
