@@ -16,6 +16,7 @@ FC_KEEP=1 keeps the scratch directories, FC_PATIENCE=N multiplies deadlines.
 
 import contextlib
 import glob
+import grp
 import os
 import pwd
 import re
@@ -246,6 +247,7 @@ LoadPlugin logfile
 LoadPlugin unixsock
 <Plugin unixsock>
   SocketFile "%(scratch)s/unixsock"
+  SocketGroup "%(group)s"
   SocketPerms "0700"
   DeleteSocket true
 </Plugin>
@@ -336,6 +338,8 @@ class Collectd:
         self._write("collectd.conf", BASE_CONFIG % {
             "scratch": self.scratch, "typesdb": TYPESDB, "interval": interval,
             "prometheus": self.prometheus, "user": notifier_user(),
+            # An unknown one has glibc load libraries while plugins start.
+            "group": grp.getgrgid(os.getegid()).gr_name,
             "plugin": plugin, "more": more})
 
     def without_firecrawl(self):
