@@ -1,6 +1,6 @@
 /* Follows an instance's JobFile: reads it when it changes, tells the instance
- * which jobs it has, and what is wrong with it: a word of it is quoted only
- * where everyone may read the file. The poller's thread. */
+ * which jobs it has, and what is wrong with it: a word that is no job is quoted
+ * only where everyone may read the file. The poller's thread. */
 
 #ifndef FC_SOURCE_H
 #define FC_SOURCE_H
