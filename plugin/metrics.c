@@ -188,7 +188,8 @@ static void dispatch_codes(struct pass *pass, const struct fc_stats *stats) {
 }
 
 static void dispatch_api(struct pass *pass, const struct fc_stats *stats) {
-  gauge(pass, FC_METRIC_API_UP, "", stats->api_up ? 1 : 0);
+  if (stats->has_api_up)
+    gauge(pass, FC_METRIC_API_UP, "", stats->api_up ? 1 : 0);
   counter(pass, FC_METRIC_TOTAL_REQUESTS, "", stats->requests);
   for (int i = 0; i < FC_CLASS_COUNT; i++)
     counter(pass, FC_METRIC_ERRORS, fc_error_class_name((enum fc_error_class)i),

@@ -22,6 +22,8 @@ static const char *reason(enum fc_error error) {
     return "an ID of 1 to 63 characters of A-Z a-z 0-9 _ - as type instance "
            "and a name of 1 to 63 of A-Z a-z 0-9 _ . - or nothing as message "
            "are expected";
+  case FC_ERR_EXISTS:
+    return "the configuration or JobFile has the job as another kind";
   case FC_ERR_LIMIT:
     return "MaxJobs is reached";
   case FC_ERR_NOT_FOUND:

@@ -117,7 +117,7 @@ static void fail(struct fc_result *result, enum fc_error error,
 }
 
 /* Parses what the envelope kept; the reply stays empty where the body is none
- * of the API's. */
+ * of the API's. Where the API has no word for the status, its text decides. */
 static enum fc_error parse_body(struct fc_call *call) {
   const char *json;
   size_t len;
@@ -126,6 +126,10 @@ static enum fc_error parse_body(struct fc_call *call) {
     error = fc_envelope_finish(&call->envelope, &json, &len);
   if (!error)
     error = fc_parse_reply(json, len, &call->result.reply);
+  struct fc_reply *reply = &call->result.reply;
+  if (reply->status == FC_STATUS_FAILED && reply->says_cancelled &&
+      call->kind->cancelled_reads_failed)
+    reply->status = FC_STATUS_CANCELLED;
   return error;
 }
 
@@ -270,6 +274,7 @@ enum fc_error fc_call_start(struct fc_call *call,
   if (error)
     return error;
   call_reset(call);
+  call->kind = kind;
   call->now_s = now_s;
   call->done = done;
   call->data = data;

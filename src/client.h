@@ -52,6 +52,7 @@ struct fc_call {
   struct fc_result result;
   enum fc_error body_error; /* what the envelope said; the rest is drained */
   size_t drained_bytes;
+  const struct fc_kind *kind;
   int64_t now_s;
   bool has_retry_header;
   char retry_header[64]; /* until the Date header is known */

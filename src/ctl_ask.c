@@ -62,8 +62,7 @@ static const char *advice(const struct fc_settings *settings,
 
 static void say_lost(struct ctl_answer *answer, const struct fc_kind *kind,
                      const struct fc_result *result) {
-  const char *successor =
-      result->successor[0] ? result->successor : kind->successor;
+  const char *successor = fc_kind_successor(kind, result->successor);
   size_t used = 0;
   if (result->answer == FC_ANSWER_NOT_FOUND)
     fc_text_append(answer->trouble, sizeof(answer->trouble), &used,

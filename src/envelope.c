@@ -7,7 +7,7 @@
 static const char *const wanted_names[] = {
     "success", "status",      "expiresAt",           "error",
     "message", "tokensUsed",  "creditsUsed",         "completed",
-    "total",   "replacement", "retry_after_seconds",
+    "total",   "replacement", "retry_after_seconds", "stopReason",
 };
 
 enum {

@@ -27,6 +27,8 @@ static const struct {
                                "API unusable"},
     [FC_EVENT_API_USABLE] = {"api_usable", FC_SEVERITY_OKAY,
                              "API usable again"},
+    [FC_EVENT_API_IDLE] = {"api_idle", FC_SEVERITY_OKAY,
+                           "API no longer needed: no job is left to ask for"},
     [FC_EVENT_JOBS_REFUSED] = {"jobs_refused", FC_SEVERITY_FAILURE,
                                "jobs refused"},
     [FC_EVENT_JOBS_ACCEPTED] = {"jobs_accepted", FC_SEVERITY_OKAY,

@@ -31,6 +31,7 @@ enum fc_event_type {
   FC_EVENT_KEY_REJECTED,
   FC_EVENT_API_UNUSABLE,
   FC_EVENT_API_USABLE, /* again, after either of the two */
+  FC_EVENT_API_IDLE,   /* the same: nothing is left to ask it for */
   FC_EVENT_JOBS_REFUSED,
   FC_EVENT_JOBS_ACCEPTED, /* again */
   FC_EVENT_STATE_UNUSABLE,
@@ -40,6 +41,11 @@ enum fc_event_type {
 
 /* A set of event types. */
 #define FC_EVENT_BIT(type) (1U << (type))
+
+/* Those that say how a job ended. */
+#define FC_EVENTS_OF_AN_END                                                    \
+  (FC_EVENT_BIT(FC_EVENT_FAILED) | FC_EVENT_BIT(FC_EVENT_CANCELLED) |          \
+   FC_EVENT_BIT(FC_EVENT_COMPLETED))
 
 enum fc_severity { FC_SEVERITY_FAILURE, FC_SEVERITY_WARNING, FC_SEVERITY_OKAY };
 

@@ -10,6 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What an operator may have been told of the API, and what takes it back. */
+#define API_TROUBLE                                                            \
+  (FC_EVENT_BIT(FC_EVENT_KEY_REJECTED) | FC_EVENT_BIT(FC_EVENT_API_UNUSABLE))
+#define API_TROUBLE_OVER                                                       \
+  (FC_EVENT_BIT(FC_EVENT_API_USABLE) | FC_EVENT_BIT(FC_EVENT_API_IDLE))
+
 enum {
   /* A Date header is cut to whole seconds and travels a while, so the latest
    * offset seen is the best; one that is this much behind is another clock. */
@@ -36,6 +42,12 @@ struct fc_instance *fc_instance_new(const struct fc_settings *settings,
   fc_registry_init(&instance->registry);
   instance->settings = settings;
   instance->interval_ms = interval_ms;
+  for (size_t i = 0; i < FC_KIND_COUNT; i++) {
+    const struct fc_kind *kind = fc_kind_get((enum fc_kind_id)i);
+    struct endpoint *endpoint = &instance->endpoints[i];
+    endpoint->sunset_s = fc_settings_is_cloud(settings) ? kind->cloud_end_s : 0;
+    endpoint->has_sunset = endpoint->sunset_s != 0;
+  }
   instance->rules = (struct fc_job_rules){
       .stall_timeout_s = settings->stall_timeout_s,
       .expiry_warning_s = settings->expiry_warning_s,
@@ -285,6 +297,28 @@ static enum fc_error known_again(struct fc_instance *instance,
   return fc_registry_rename(&instance->registry, job, name);
 }
 
+/* Whether another source's word on the job goes before that of `source`. The
+ * sources' values grow as their words lose weight. */
+static bool is_overruled(const struct fc_job *job, enum fc_job_source source) {
+  return (job->sources & ((unsigned)source - 1)) != 0;
+}
+
+/* What is owed of the job as the other kind is owed no more; the queue passes
+ * over a job that owes nothing. */
+static void change_kind(struct fc_instance *instance, struct fc_job *job,
+                        const struct fc_kind *kind, struct fc_now now) {
+  fc_registry_uncount(&instance->registry, job);
+  fc_job_restart(job, kind);
+  fc_registry_count(&instance->registry, job);
+  job->first_seen_s = fc_instance_epoch_s(instance, now);
+  job->last_asked_ms = now.mono_ms;
+  if (job->forgotten)
+    return;
+  if (!job->in_flight)
+    fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
+  fc_instance_set_timer(instance, job, now);
+}
+
 /* The file's claim on a job, once per reading. */
 static enum fc_error claim(struct fc_instance *instance, struct fc_job *job) {
   if (job->file_pass == instance->file_pass)
@@ -304,7 +338,11 @@ static enum fc_error add_locked(struct fc_instance *instance,
   bool is_new = !job || job->forgotten || !(job->sources & (uint8_t)source);
   bool unsure = !job && instance->unsure && source != FC_SOURCE_REGISTRATION;
   bool renamed = job && name && strcmp(job->name->text, name) != 0;
+  bool other_kind = job && job->kind != (uint8_t)kind->id;
+  bool overruled = other_kind && is_overruled(job, source);
   bool taken = !job || job->forgotten;
+  if (overruled && source == FC_SOURCE_REGISTRATION)
+    return FC_ERR_EXISTS;
   enum fc_error error =
       !job ? add_new(instance, kind, id, name ? name : id, now, &job)
            : known_again(instance, job, name);
@@ -319,9 +357,11 @@ static enum fc_error add_locked(struct fc_instance *instance,
   else if (taken)
     refuse_no_more(instance, source);
   job->sources |= (uint8_t)source;
+  if (other_kind && !overruled)
+    change_kind(instance, job, kind, now);
   if (job->forgotten)
     watch_again(instance, job, now);
-  if (is_new || renamed)
+  if (is_new || renamed || (other_kind && !overruled))
     fc_instance_changed(instance, job, true);
   return FC_OK;
 }
@@ -462,8 +502,27 @@ static int64_t unusable_ms(const struct fc_instance *instance) {
          FC_API_DOWN_INTERVALS * instance->interval_ms;
 }
 
+bool fc_instance_has_work(const struct fc_instance *instance) {
+  return instance->registry.polls.len > 0 || instance->schedule.in_flight > 0;
+}
+
+/* An API that nobody asks is neither up nor down. */
+static void rest(struct fc_instance *instance) {
+  instance->api_heard = false;
+  instance->api_down = false;
+  if (instance->problem == PROBLEM_NONE)
+    return;
+  instance->problem = PROBLEM_NONE;
+  instance->owed &= ~API_TROUBLE;
+  if (instance->trouble_told)
+    fc_instance_owe(instance, FC_EVENT_API_IDLE,
+                    FC_EVENT_BIT(FC_EVENT_API_USABLE));
+}
+
 /* Returns when time alone counts next, monotonic. */
 static int64_t tick(struct fc_instance *instance, struct fc_now now) {
+  if (!fc_instance_has_work(instance))
+    rest(instance);
   struct fc_heap *timers = &instance->registry.timers;
   struct fc_heap_node *node;
   while ((node = fc_heap_first(timers)) && node->key <= now.mono_ms)
@@ -471,8 +530,7 @@ static int64_t tick(struct fc_instance *instance, struct fc_now now) {
   if (now.mono_ms >= unusable_ms(instance)) {
     instance->problem = PROBLEM_API;
     silence(instance);
-    fc_instance_owe(instance, FC_EVENT_API_UNUSABLE,
-                    FC_EVENT_BIT(FC_EVENT_API_USABLE));
+    fc_instance_owe(instance, FC_EVENT_API_UNUSABLE, API_TROUBLE_OVER);
   }
   int64_t wake_ms = unusable_ms(instance);
   return node && node->key < wake_ms ? node->key : wake_ms;
@@ -556,6 +614,7 @@ static void count_result(struct fc_instance *instance,
 }
 
 static void api_is_up(struct fc_instance *instance) {
+  instance->api_heard = true;
   instance->api_up = true;
   instance->api_down = false;
   if (instance->problem == PROBLEM_NONE)
@@ -566,8 +625,11 @@ static void api_is_up(struct fc_instance *instance) {
 
 static void api_is_down(struct fc_instance *instance, const char *text,
                         bool rejected, struct fc_now now) {
+  if (!fc_instance_has_work(instance))
+    return;
   if (!instance->api_down)
     instance->api_down_since_ms = now.mono_ms;
+  instance->api_heard = true;
   instance->api_up = false;
   instance->api_down = true;
   if (instance->problem == PROBLEM_NONE ||
@@ -577,18 +639,23 @@ static void api_is_down(struct fc_instance *instance, const char *text,
     return;
   instance->problem = PROBLEM_KEY;
   fc_instance_owe(instance, FC_EVENT_KEY_REJECTED,
-                  FC_EVENT_BIT(FC_EVENT_API_USABLE) |
-                      FC_EVENT_BIT(FC_EVENT_API_UNUSABLE));
+                  API_TROUBLE_OVER | FC_EVENT_BIT(FC_EVENT_API_UNUSABLE));
 }
 
-/* RFC 8594: warned of once per date, and once more in its last week. */
-static void endpoint_sunset(struct endpoint *endpoint, int64_t sunset_s,
+/* Warned of once per date, and once more in its last week; of one that has
+ * passed there is nothing to warn, and if the endpoint still answers then, it
+ * was none. */
+static void endpoint_sunset(struct endpoint *endpoint, bool answers,
                             int64_t now_s) {
-  bool last = sunset_s - now_s <= FC_SUNSET_LAST_WARNING_S;
-  endpoint->has_sunset = true;
-  endpoint->sunset_s = sunset_s;
-  if (endpoint->sunset_reported_s != sunset_s) {
-    endpoint->sunset_reported_s = sunset_s;
+  int64_t left_s = endpoint->sunset_s - now_s;
+  bool last = left_s <= FC_SUNSET_LAST_WARNING_S;
+  if (left_s <= 0) {
+    endpoint->has_sunset = !answers;
+    endpoint->owed &= ~FC_EVENT_BIT(FC_EVENT_ENDPOINT_SUNSET);
+    return;
+  }
+  if (endpoint->sunset_reported_s != endpoint->sunset_s) {
+    endpoint->sunset_reported_s = endpoint->sunset_s;
     endpoint->last_warning_given = last;
   } else if (last && !endpoint->last_warning_given) {
     endpoint->last_warning_given = true;
@@ -605,8 +672,12 @@ static void learn_endpoint(struct fc_instance *instance,
   if (result->successor[0])
     fc_text_copy(endpoint->successor, sizeof(endpoint->successor),
                  result->successor);
-  if (result->has_sunset)
-    endpoint_sunset(endpoint, result->sunset_s, now_s);
+  if (result->has_sunset) { /* RFC 8594 */
+    endpoint->has_sunset = true;
+    endpoint->sunset_s = result->sunset_s;
+  }
+  if (endpoint->has_sunset && result->answer != FC_ANSWER_NONE)
+    endpoint_sunset(endpoint, result->answer != FC_ANSWER_GONE, now_s);
   if (result->answer == FC_ANSWER_GONE && !endpoint->gone_reported) {
     endpoint->gone_reported = true;
     endpoint->owed |= FC_EVENT_BIT(FC_EVENT_ENDPOINT_GONE);
@@ -743,6 +814,9 @@ static void report_locked(struct fc_instance *instance,
   job->in_flight = false;
   if (job->forgotten) {
     fc_instance_drop_if_unused(instance, job);
+  } else if (job->kind != (uint8_t)ticket->kind->id) {
+    /* Asked before it was known what it is. */
+    fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
   } else {
     apply(instance, job, result, now);
     if (job_is_unfinished(job))

@@ -45,9 +45,12 @@ int64_t fc_instance_interval_ms(const struct fc_instance *instance);
 
 /* Watches a job, or adds the source to those that want it watched. A NULL name
  * is the ID; of a registration it keeps the name that a known job has. A job
- * known by another name changes it; one known as another kind keeps its kind.
- * FC_ERR_ARGUMENT for a bad ID or name, FC_ERR_LIMIT when
- * MaxJobs are there, FC_ERR_MEMORY. */
+ * known by another name changes it. One known as another kind starts afresh as
+ * the kind that is said now, with no status and asked for at once; but the
+ * configuration goes before the JobFile and that before a registration: where a
+ * source that goes before wants the job too, its kind stays, and a registration
+ * that names another is FC_ERR_EXISTS. FC_ERR_ARGUMENT for a bad ID or name,
+ * FC_ERR_LIMIT when MaxJobs are there, FC_ERR_MEMORY. */
 FC_MUST_USE enum fc_error fc_instance_add(struct fc_instance *instance,
                                           const struct fc_kind *kind,
                                           const char *id, const char *name,
@@ -135,13 +138,15 @@ struct fc_failure {
 struct fc_stats {
   size_t jobs[FC_STATUS_COUNT];
   size_t stalled;
+  bool has_api_up; /* a job is left to ask for, and a request has ended since
+                      one is */
   bool api_up;
   uint64_t requests;
   uint64_t codes[FC_HTTP_CODE_MAX + 1];
   struct fc_failure failures[FC_CLASS_COUNT];
   bool has_response_time; /* some request ended since the last call */
   double response_average_s, response_max_s;
-  bool has_sunset[FC_KIND_COUNT];
+  bool has_sunset[FC_KIND_COUNT]; /* known, and a job of the kind is watched */
   int64_t sunset_left_s[FC_KIND_COUNT];
   bool has_poll_age; /* there is an unfinished job */
   double poll_age_s;

@@ -17,8 +17,8 @@ enum problem { PROBLEM_NONE, PROBLEM_API, PROBLEM_KEY };
 
 /* What is known of one kind's endpoint. */
 struct endpoint {
-  bool has_sunset;
-  int64_t sunset_s;
+  bool has_sunset;           /* ... that has not passed without effect */
+  int64_t sunset_s;          /* of its header, else of the table of kinds */
   int64_t sunset_reported_s; /* the date that was warned of; 0: none yet */
   bool last_warning_given;   /* ... for that date */
   bool gone_reported;
@@ -56,10 +56,12 @@ struct fc_instance {
   uint64_t timed; /* requests since the last fc_instance_stats */
   double timed_sum_s, timed_max_s;
 
+  bool api_heard; /* a request has ended since a job is left to ask for */
   bool api_up, api_down; /* both false before the first request ended */
   int64_t api_down_since_ms;
   enum problem problem;
-  uint32_t owed; /* instance events */
+  bool trouble_told; /* handed over, and not yet that it is over */
+  uint32_t owed;     /* instance events */
   char api_text[FC_ERROR_TEXT_SIZE];
   char refused_text[FC_ERROR_TEXT_SIZE];
   unsigned refusing;  /* set of enum fc_job_source: whose jobs */
@@ -98,6 +100,9 @@ void fc_instance_owe_job(struct fc_instance *instance, struct fc_job *job,
  * has heard of yet, so that what is told last is how it is. */
 void fc_instance_owe(struct fc_instance *instance, enum fc_event_type type,
                      unsigned opposite);
+
+/* True while a job is left to ask for, or a request is under way. */
+bool fc_instance_has_work(const struct fc_instance *instance);
 
 /* Sets the job's timer by its rules. */
 void fc_instance_set_timer(struct fc_instance *instance, struct fc_job *job,

@@ -12,6 +12,7 @@ void fc_instance_stats(struct fc_instance *instance, struct fc_now now,
   fc_instance_lock(instance);
   memcpy(stats->jobs, instance->registry.counts, sizeof(stats->jobs));
   stats->stalled = instance->registry.stalled;
+  stats->has_api_up = instance->api_heard && fc_instance_has_work(instance);
   stats->api_up = instance->api_up;
   stats->requests = instance->requests;
   memcpy(stats->codes, instance->codes, sizeof(stats->codes));
@@ -25,7 +26,8 @@ void fc_instance_stats(struct fc_instance *instance, struct fc_now now,
   instance->timed_sum_s = instance->timed_max_s = 0;
   for (size_t i = 0; i < FC_KIND_COUNT; i++) {
     const struct endpoint *endpoint = &instance->endpoints[i];
-    stats->has_sunset[i] = endpoint->has_sunset;
+    stats->has_sunset[i] =
+        endpoint->has_sunset && instance->registry.kinds[i] > 0;
     stats->sunset_left_s[i] =
         endpoint->sunset_s - fc_instance_epoch_s(instance, now);
   }
@@ -128,9 +130,21 @@ bool fc_instance_views(struct fc_instance *instance, struct fc_now now,
   return job != NULL;
 }
 
+/* The first job that owes an event; those that owe none any more leave the
+ * queue. */
+static struct fc_job *first_pending(struct fc_instance *instance) {
+  struct fc_job *job;
+  while ((job = instance->pending_first) && !job->owed) {
+    instance->pending_first = job->next_pending;
+    job->queued = false;
+    fc_instance_drop_if_unused(instance, job);
+  }
+  return job;
+}
+
 static bool take_job_event(struct fc_instance *instance, int64_t now_s,
                            struct fc_delivery *delivery) {
-  struct fc_job *job = instance->pending_first;
+  struct fc_job *job = first_pending(instance);
   if (!job)
     return false;
   /* An event is told once the state file has it, or if there is none. */
@@ -151,15 +165,14 @@ static bool take_job_event(struct fc_instance *instance, int64_t now_s,
   event->first_seen_s = job->first_seen_s;
   fc_text_copy(event->id, sizeof(event->id), job->id);
   fc_text_copy(event->name, sizeof(event->name), job->name->text);
-  if (type == FC_EVENT_FAILED && job->error)
+  if (FC_EVENT_BIT(type) & FC_EVENTS_OF_AN_END && job->error)
     fc_text_copy(event->text, sizeof(event->text), job->error);
   return true;
 }
 
 static void gone_text(const struct endpoint *endpoint,
                       const struct fc_kind *kind, char *text, size_t size) {
-  const char *successor =
-      endpoint->successor[0] ? endpoint->successor : kind->successor;
+  const char *successor = fc_kind_successor(kind, endpoint->successor);
   size_t used = 0;
   fc_text_append(text, size, &used,
                  "the server answers 410, its jobs cannot be watched");
@@ -170,8 +183,7 @@ static void gone_text(const struct endpoint *endpoint,
 static void sunset_text(const struct endpoint *endpoint,
                         const struct fc_kind *kind, char *text, size_t size) {
   char date[FC_TIMESTAMP_SIZE];
-  const char *successor =
-      endpoint->successor[0] ? endpoint->successor : kind->successor;
+  const char *successor = fc_kind_successor(kind, endpoint->successor);
   size_t used = 0;
   fc_text_append(text, size, &used, "it ends on %s",
                  fc_timestamp_format(date, endpoint->sunset_s));
@@ -237,12 +249,7 @@ static void job_handed_over(struct fc_instance *instance, struct fc_job *job,
   job->replayed &= (uint16_t)~event;
   job->handed |= (uint16_t)event;
   fc_instance_changed(instance, job, true);
-  if (job->owed)
-    return;
-  /* Only the head of the queue is ever handed out. */
-  instance->pending_first = job->next_pending;
-  job->queued = false;
-  fc_instance_drop_if_unused(instance, job);
+  (void)first_pending(instance);
 }
 
 static void endpoint_handed_over(struct endpoint *endpoint, unsigned event) {
@@ -256,6 +263,15 @@ static void endpoint_handed_over(struct endpoint *endpoint, unsigned event) {
   endpoint->unsaved = true;
 }
 
+static void instance_handed_over(struct fc_instance *instance,
+                                 enum fc_event_type type, unsigned event) {
+  instance->owed &= ~event;
+  if (type == FC_EVENT_KEY_REJECTED || type == FC_EVENT_API_UNUSABLE)
+    instance->trouble_told = true;
+  if (type == FC_EVENT_API_USABLE || type == FC_EVENT_API_IDLE)
+    instance->trouble_told = false;
+}
+
 void fc_instance_handed_over(struct fc_instance *instance,
                              const struct fc_delivery *delivery) {
   const struct fc_event *event = &delivery->event;
@@ -266,6 +282,6 @@ void fc_instance_handed_over(struct fc_instance *instance,
   else if (event->kind != FC_KIND_COUNT)
     endpoint_handed_over(&instance->endpoints[event->kind], bit);
   else
-    instance->owed &= ~bit;
+    instance_handed_over(instance, event->type, bit);
   fc_instance_unlock(instance);
 }

@@ -51,6 +51,7 @@ static enum fc_error restore_new(struct fc_instance *instance,
                                         record->id, record->name, &job);
   if (error)
     return error;
+  fc_registry_uncount(registry, job);
   job->status = (int8_t)record->status;
   job->previous_status = (int8_t)record->previous;
   /* Whether the configuration still has it, the configuration will say. */

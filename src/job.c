@@ -49,6 +49,18 @@ void fc_job_keep_error(struct fc_job *job, const char *error) {
   job->error = error[0] ? strdup(error) : NULL;
 }
 
+void fc_job_restart(struct fc_job *job, const struct fc_kind *kind) {
+  fc_job_keep_error(job, "");
+  job->kind = (uint8_t)kind->id;
+  job->status = job->previous_status = FC_STATUS_NONE;
+  job->failures = job->misses = 0;
+  job->owed = job->saved = job->saving_owed = job->replayed = job->handed = 0;
+  job->asked = job->fresh = job->observed = job->stalled = job->silent = false;
+  job->stall_reported = job->lost_reported = job->expiry_reported = false;
+  job->has_expires_at = job->has_tokens = job->has_credits = false;
+  job->has_percent = false;
+}
+
 static unsigned apply_final(struct fc_job *job,
                             const struct fc_job_rules *rules,
                             const struct fc_result *result, int64_t now_s) {
@@ -56,8 +68,7 @@ static unsigned apply_final(struct fc_job *job,
   job->ended_s = now_s;
   job->notified_s = now_s;
   job->stalled = false;
-  if (job->status == FC_STATUS_FAILED)
-    fc_job_keep_error(job, result->reply.error);
+  fc_job_keep_error(job, result->reply.error);
   if (job->status == FC_STATUS_COMPLETED && !rules->notify_completed && !warned)
     return 0;
   return FC_EVENT_BIT(final_events[job->status]);

@@ -52,7 +52,7 @@ struct fc_job {
   struct fc_job *next_saving;     /* among those being saved */
   struct fc_name *name;           /* shared by all jobs of that name */
   char *id;                       /* in the job's own allocation */
-  char *error; /* the API's error text of a failed job; NULL: none */
+  char *error; /* the API's error text of an ended job; NULL: none */
   int64_t phase_ms;
   int64_t first_asked_ms; /* monotonic; valid if `asked` */
   int64_t last_asked_ms;  /* ... or when it came, if it was never asked for */
@@ -100,7 +100,11 @@ unsigned fc_job_apply(struct fc_job *job, const struct fc_job_rules *rules,
                       const struct fc_result *result, int64_t mono_ms,
                       int64_t now_s);
 
-/* Keeps the API's error text of a failed job; "" for none. Without memory there
+/* The job is of another kind than was thought: nothing is known of it but what
+ * it is called and who wants it. */
+void fc_job_restart(struct fc_job *job, const struct fc_kind *kind);
+
+/* Keeps the API's error text of an ended job; "" for none. Without memory there
  * is none. */
 void fc_job_keep_error(struct fc_job *job, const char *error);
 

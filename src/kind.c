@@ -13,7 +13,9 @@ static const struct fc_kind kinds[FC_KIND_COUNT] = {
                      [FC_API_V1] = "/v1/extract/",
                      [FC_API_V2] = "/v2/extract/"},
             .query = "",
-            .successor = "/v2/agent or /v2/batch/scrape",
+            .successor = "/v2/scrape with a JSON format, /v2/batch/scrape or "
+                         "/v2/agent",
+            .cloud_end_s = INT64_C(1796914800), /* 2026-12-10T15:00:00Z */
         },
     [FC_KIND_AGENT] =
         {
@@ -23,6 +25,7 @@ static const struct fc_kind kinds[FC_KIND_COUNT] = {
             .path =
                 {[FC_API_DEFAULT] = "/v2/agent/", [FC_API_V2] = "/v2/agent/"},
             .query = "",
+            .cancelled_reads_failed = true,
         },
     /* limit=1 keeps the scraped pages, which nobody reads here, out of the
      * reply. */
@@ -71,6 +74,12 @@ const char *fc_kind_path(const struct fc_kind *kind,
   const char *path =
       (unsigned)version < FC_API_COUNT ? kind->path[version] : NULL;
   return path ? path : kind->path[FC_API_DEFAULT];
+}
+
+const char *fc_kind_successor(const struct fc_kind *kind, const char *named) {
+  bool says_more =
+      named[0] && (!kind->successor || !strstr(kind->successor, named));
+  return says_more ? named : kind->successor;
 }
 
 enum fc_api_version fc_api_version_from_name(const char *name) {

@@ -1,14 +1,16 @@
 /* Kinds of job. A kind is one row: its names, where its status is asked for,
- * in which API versions, and what succeeds it.
+ * in which API versions, and when it ends and what succeeds it.
  *
  * Source of the paths: https://docs.firecrawl.dev/api-reference (endpoints
- * extract-get, agent-get, crawl-get, batch-scrape-get). */
+ * extract-get, agent-get, crawl-get, batch-scrape-get); of the end of /extract:
+ * the same documentation, "Migrating from /extract". */
 
 #ifndef FC_KIND_H
 #define FC_KIND_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum fc_kind_id {
   FC_KIND_EXTRACT,
@@ -35,7 +37,15 @@ struct fc_kind {
   const char *query;              /* "?limit=1", or "" */
   const char *successor; /* what to use once the endpoint is gone; NULL if
                             none is known */
+  int64_t cloud_end_s; /* when the endpoint ends at FC_CLOUD_HOST, epoch; 0: no
+                          date is known */
+  bool cancelled_reads_failed; /* the API says "failed" of a job that was
+                                  cancelled, and tells them apart by its error
+                                  text alone */
 };
+
+/* Firecrawl's own server, whose endpoints have the dates of the table. */
+#define FC_CLOUD_HOST "api.firecrawl.dev"
 
 /* The row of a kind; NULL for a value out of range. Static storage. */
 const struct fc_kind *fc_kind_get(enum fc_kind_id id);
@@ -51,6 +61,11 @@ const struct fc_kind *fc_kind_by_option(const char *option);
  * version (agent in v1), the kind's default path. Never NULL. */
 const char *fc_kind_path(const struct fc_kind *kind,
                          enum fc_api_version version);
+
+/* What to use instead of the endpoint, where a reply named `named` ("" if it
+ * named nothing): our own words, unless the reply names something that is not
+ * in them. NULL if nothing is known. */
+const char *fc_kind_successor(const struct fc_kind *kind, const char *named);
 
 /* "v1" or "v2" (any case) to the enum; FC_API_DEFAULT for anything else. */
 enum fc_api_version fc_api_version_from_name(const char *name);

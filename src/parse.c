@@ -199,6 +199,25 @@ static void take_retry_after(struct json_object *root,
       error_text->text, error_text->len, &reply->retry_after_s);
 }
 
+/* The text that is shown: `stopReason` says in a word what the error text may
+ * not say at all. */
+static void take_error(struct json_object *root, const struct slice *error_text,
+                       struct fc_reply *reply) {
+  struct json_object *stop = member(root, "stopReason", json_type_string);
+  char *text = reply->error;
+  size_t size = sizeof(reply->error), used = 0;
+  reply->says_cancelled =
+      fc_text_says_cancelled(error_text->text, error_text->len);
+  if (stop) {
+    char word[FC_WORD_SIZE];
+    take_word(stop, word);
+    fc_text_append(text, size, &used, "%s%s", word,
+                   word[0] && error_text->len ? ": " : "");
+  }
+  (void)fc_text_line(text + used, size - used, error_text->text,
+                     error_text->len);
+}
+
 enum fc_error fc_parse_reply(const char *json, size_t len,
                              struct fc_reply *reply) {
   struct json_object *root, *replacement;
@@ -215,8 +234,7 @@ enum fc_error fc_parse_reply(const char *json, size_t len,
   take_expires_at(root, &taken);
   take_figures(root, &taken);
   take_retry_after(root, &error_text, &taken);
-  (void)fc_text_line(taken.error, sizeof(taken.error), error_text.text,
-                     error_text.len);
+  take_error(root, &error_text, &taken);
   replacement = member(root, "replacement", json_type_string);
   if (replacement)
     take_word(replacement, taken.replacement);

@@ -35,10 +35,14 @@ struct fc_reply {
                               rounded up, else from the error text */
   char status_word[FC_WORD_SIZE]; /* the status as sent */
   char replacement[FC_WORD_SIZE]; /* "/v2/scrape"; "" when absent */
+  bool says_cancelled; /* the text of `error` says that the job was cancelled:
+                          fc_text_says_cancelled */
   char error[FC_ERROR_TEXT_SIZE]; /* `error`, or `message` where that is absent
                                      or null: a string; of an object its
                                      message, error or error.message, else its
-                                     JSON text; "" when absent or null */
+                                     JSON text; "" when absent or null. Where
+                                     there is a `stopReason`: "REASON: TEXT",
+                                     or "REASON" */
 };
 
 /* Parses json[len], the output of fc_envelope_finish. FC_ERR_BODY when it is

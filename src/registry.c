@@ -144,6 +144,7 @@ enum fc_error fc_registry_add(struct fc_registry *registry,
   }
   name_push(name, job);
   list_append(registry, job);
+  fc_registry_count(registry, job);
   *added = job;
   return FC_OK;
 }
@@ -174,6 +175,7 @@ void fc_registry_uncount(struct fc_registry *registry,
                          const struct fc_job *job) {
   if (job->forgotten)
     return;
+  registry->kinds[job->kind]--;
   if (job->status != FC_STATUS_NONE)
     registry->counts[job->status]--;
   if (job->stalled)
@@ -183,6 +185,7 @@ void fc_registry_uncount(struct fc_registry *registry,
 void fc_registry_count(struct fc_registry *registry, const struct fc_job *job) {
   if (job->forgotten)
     return;
+  registry->kinds[job->kind]++;
   if (job->status != FC_STATUS_NONE)
     registry->counts[job->status]++;
   if (job->stalled)

@@ -16,11 +16,12 @@ struct fc_registry {
   size_t counts[FC_STATUS_COUNT]; /* jobs by status; jobs not yet seen and
                                      forgotten ones are in none */
   size_t stalled;
-  struct fc_heap polls;  /* of job->poll: unfinished jobs not in flight */
-  struct fc_heap timers; /* of job->timer */
-  struct fc_job *cursor; /* the next job of the pass under way */
-  void *by_id;           /* search trees of tsearch(3) */
-  void *by_name;         /* of struct fc_name */
+  size_t kinds[FC_KIND_COUNT]; /* jobs by kind, without forgotten ones */
+  struct fc_heap polls;        /* of job->poll: unfinished jobs not in flight */
+  struct fc_heap timers;       /* of job->timer */
+  struct fc_job *cursor;       /* the next job of the pass under way */
+  void *by_id;                 /* search trees of tsearch(3) */
+  void *by_name;               /* of struct fc_name */
 };
 
 /* Empty; allocates nothing. */
@@ -34,8 +35,8 @@ struct fc_job *fc_registry_find(const struct fc_registry *registry,
                                 const char *id);
 
 /* Adds a job that is not there yet, as the newest of its name; its status is
- * FC_STATUS_NONE and it is in no heap. FC_ERR_MEMORY leaves all unchanged.
- * *job is borrowed. */
+ * FC_STATUS_NONE, it is counted, and it is in no heap. FC_ERR_MEMORY leaves all
+ * unchanged. *job is borrowed. */
 FC_MUST_USE enum fc_error fc_registry_add(struct fc_registry *registry,
                                           const struct fc_kind *kind,
                                           const char *id, const char *name,
@@ -54,7 +55,8 @@ FC_MUST_USE enum fc_error fc_registry_rename(struct fc_registry *registry,
  * owns. */
 bool fc_registry_owns_name(const struct fc_job *job);
 
-/* Brackets a change of a job's status or stalled flag, for the counts. */
+/* Brackets a change of what the counts are of: a job's status, kind, and its
+ * stalled and forgotten flags. */
 void fc_registry_uncount(struct fc_registry *registry,
                          const struct fc_job *job);
 void fc_registry_count(struct fc_registry *registry, const struct fc_job *job);

@@ -126,13 +126,27 @@ static bool is_loopback(const char *host, size_t len) {
           strspn(host, "0123456789.") >= len);
 }
 
+/* The host of a URL that fc_settings_set_url took, without port; an IPv6
+ * address with its brackets. "" where there is no URL. */
+static const char *host_of(const struct fc_settings *settings, size_t *len) {
+  const char *host = settings->url ? strstr(settings->url, "://") : NULL;
+  host = host ? host + strlen("://") : "";
+  *len = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
+  return host;
+}
+
+bool fc_settings_is_cloud(const struct fc_settings *settings) {
+  size_t len;
+  const char *host = host_of(settings, &len);
+  return host_is(host, len, FC_CLOUD_HOST);
+}
+
 bool fc_settings_key_in_clear(const struct fc_settings *settings) {
   static const char scheme[] = "http://";
-  const char *url = settings->url;
-  if ((!settings->api_key && !settings->api_key_file) || !url ||
-      strncasecmp(url, scheme, sizeof(scheme) - 1) != 0)
+  size_t len;
+  if ((!settings->api_key && !settings->api_key_file) || !settings->url ||
+      strncasecmp(settings->url, scheme, sizeof(scheme) - 1) != 0)
     return false;
-  const char *host = url + sizeof(scheme) - 1;
-  size_t len = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
+  const char *host = host_of(settings, &len);
   return !is_loopback(host, len);
 }

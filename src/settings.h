@@ -94,6 +94,9 @@ FC_MUST_USE enum fc_error fc_settings_set_url(struct fc_settings *settings,
                                               const char *url, char *detail,
                                               size_t size);
 
+/* True when the URL is that of Firecrawl's own server (FC_CLOUD_HOST). */
+bool fc_settings_is_cloud(const struct fc_settings *settings);
+
 /* True when the key would cross a network in the clear: http to a host that is
  * not loopback, and a key is set. */
 bool fc_settings_key_in_clear(const struct fc_settings *settings);

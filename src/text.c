@@ -226,3 +226,66 @@ bool fc_text_retry_after(const char *text, size_t len, int64_t *seconds) {
   }
   return false;
 }
+
+/* A word of an error text, without the punctuation around it. */
+struct word {
+  const char *text;
+  size_t len;
+  bool ends_clause; /* punctuation stands behind it */
+};
+
+/* The next blank-separated word at *text, which then points behind it; an empty
+ * one at the end. */
+static struct word next_word(const char **text, const char *end) {
+  const char *p = *text, *start, *last;
+  while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r'))
+    p++;
+  for (start = p; p < end && !memchr(" \t\n\r", *p, 4); p++)
+    continue;
+  for (last = p; last > start && memchr(".,:;!?)\"'", last[-1], 9); last--)
+    continue;
+  for (*text = p; start < last && memchr("(\"'", *start, 3); start++)
+    continue;
+  return (struct word){start, (size_t)(last - start), last < p};
+}
+
+static bool word_is_one_of(struct word word, const char *const *list) {
+  for (; *list; list++)
+    if (strlen(*list) == word.len &&
+        strncasecmp(*list, word.text, word.len) == 0)
+      return true;
+  return false;
+}
+
+bool fc_text_says_cancelled(const char *text, size_t len) {
+  enum { WORDS_MAX = 6 };
+  static const char *const article[] = {"the", NULL};
+  static const char *const subjects[] = {"agent", "job", "run", "task", NULL};
+  static const char *const cancelled[] = {"cancelled", "canceled", NULL};
+  /* What follows these is denied, or is said of something else. */
+  static const char *const turns[] = {
+      "not",     "never", "cannot",  "can't",  "couldn't", "wasn't",
+      "isn't",   "as",    "because", "since",  "after",    "before",
+      "when",    "while", "if",      "unless", "until",    "with",
+      "without", "due",   "to",      "and",    "but",      "whose",
+      "which",   "that",  "on",      "of",     "will",     "would",
+      "may",     "might", "could",   "for",    "in",       NULL};
+  const char *end = text + len;
+  struct word word = next_word(&text, end);
+  int count = 1;
+  if (word_is_one_of(word, article)) {
+    word = next_word(&text, end);
+    count++;
+  }
+  if (!word_is_one_of(word, subjects))
+    return false;
+  for (bool new_clause = word.ends_clause; count < WORDS_MAX; count++) {
+    word = next_word(&text, end);
+    if (word_is_one_of(word, cancelled))
+      return true;
+    if (!word.len || new_clause || word_is_one_of(word, turns))
+      return false;
+    new_clause = word.ends_clause;
+  }
+  return false;
+}

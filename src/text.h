@@ -37,6 +37,12 @@ void fc_text_copy(char *out, size_t size, const char *text);
 bool fc_text_int(const char *text, size_t len, int64_t min, int64_t max,
                  int64_t *value);
 
+/* True when an error text says of a job that it was cancelled: it begins with
+ * Agent, Job, Run or Task (any case, "The" before it or not) and says cancelled
+ * or canceled of it in its first six words: "Agent was cancelled by the user",
+ * "The run has been canceled.", but not "Job failed: request cancelled". */
+bool fc_text_says_cancelled(const char *text, size_t len);
+
 /* The N of "... retry after 23s ..." (Firecrawl's 429 text; any case), rounded
  * up to seconds; "ms" and fractions are understood, other units and numbers
  * without one are not. False when the text has none or it is out of

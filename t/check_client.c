@@ -285,6 +285,66 @@ START_TEST(each_kind_is_asked_for_at_its_own_place) {
 }
 END_TEST
 
+static const struct {
+  enum fc_kind_id kind;
+  const char *body;
+  enum fc_status status;
+} cancellations[] = {
+    {FC_KIND_AGENT,
+     "{\"success\":true,\"status\":\"failed\",\"error\":\"Agent was cancelled "
+     "by "
+     "the user\"}",
+     FC_STATUS_CANCELLED},
+    {FC_KIND_AGENT,
+     "{\"status\":\"failed\",\"error\":\"Run "
+     "canceled\",\"stopReason\":\"user\"}",
+     FC_STATUS_CANCELLED},
+    {FC_KIND_AGENT,
+     "{\"status\":\"failed\",\"error\":{\"message\":\"Job cancelled\"}}",
+     FC_STATUS_CANCELLED},
+    {FC_KIND_AGENT, "{\"status\":\"failed\",\"error\":\"out of credits\"}",
+     FC_STATUS_FAILED},
+    {FC_KIND_AGENT, "{\"status\":\"failed\"}", FC_STATUS_FAILED},
+    {FC_KIND_AGENT, "{\"status\":\"processing\",\"error\":\"Run cancelled\"}",
+     FC_STATUS_PROCESSING},
+    {FC_KIND_EXTRACT, "{\"status\":\"failed\",\"error\":\"Job cancelled\"}",
+     FC_STATUS_FAILED},
+};
+
+START_TEST(an_agents_failure_may_be_a_cancellation) {
+  struct scripted_reply reply = {.http_code = 200,
+                                 .body = cancellations[_i].body};
+  struct fc_result result = ask(&reply, cancellations[_i].kind);
+  ck_assert_int_eq(result.answer, FC_ANSWER_STATUS);
+  ck_assert_int_eq(result.reply.status, cancellations[_i].status);
+}
+END_TEST
+
+/* What the cloud's 410 will carry is in no public source. */
+static const struct {
+  const char *headers, *body;
+  enum fc_error error;
+} goodbyes[] = {
+    {"", "", FC_OK},
+    {"Content-Type: text/html\n", "<!DOCTYPE html><h1>Gone</h1>", FC_OK},
+    {"", "{\"success\":false", FC_ERR_CONNECT},
+    {"Content-Encoding: gzip\n", "\x1f\x8b", FC_ERR_BODY},
+    {"", "{\"status\":\"completed\",\"success\":true}", FC_OK},
+};
+
+START_TEST(a_410_counts_by_its_code_alone) {
+  struct scripted_reply reply = {
+      .http_code = 410,
+      .headers = goodbyes[_i].headers,
+      .body = goodbyes[_i].body,
+      .error = goodbyes[_i].error,
+  };
+  struct fc_result result = ask(&reply, FC_KIND_EXTRACT);
+  ck_assert_int_eq(result.answer, FC_ANSWER_GONE);
+  ck_assert_int_eq(result.error, FC_OK);
+}
+END_TEST
+
 START_TEST(a_transport_error_is_told_with_its_words) {
   struct scripted_reply reply = {.error = FC_ERR_CONNECT, .detail = "refused"};
   struct fc_result result = ask(&reply, FC_KIND_EXTRACT);
@@ -499,6 +559,10 @@ int main(void) {
   tcase_add_test(tests, the_replacement_of_the_body_serves_without_a_link);
   tcase_add_loop_test(tests, each_kind_is_asked_for_at_its_own_place, 0,
                       COUNT(urls));
+  tcase_add_loop_test(tests, an_agents_failure_may_be_a_cancellation, 0,
+                      COUNT(cancellations));
+  tcase_add_loop_test(tests, a_410_counts_by_its_code_alone, 0,
+                      COUNT(goodbyes));
   tcase_add_test(tests, a_transport_error_is_told_with_its_words);
   tcase_add_test(tests, a_whole_body_behind_a_broken_connection_is_no_answer);
   tcase_add_test(tests,

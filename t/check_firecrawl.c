@@ -225,12 +225,63 @@ START_TEST(aggregates_count_each_status) {
 }
 END_TEST
 
-START_TEST(api_up_is_0_before_the_first_answer) {
-  script("job extract " A "\n  state processing never\n");
-  start("Extract \"" A "\"");
-  wait_value("api_up", "", 0);
+START_TEST(api_up_has_no_value_before_the_first_request_has_ended) {
   double value;
+  script("job extract " A "\n  state processing never\n");
+  start("Extract \"" A "\"\nTimeout 2000");
+  for (int64_t end_ms = now_ms() + 500; now_ms() < end_ms;) {
+    ck_assert_uint_eq(fake_collectd_read(), 0);
+    ck_assert(!fake_collectd_value("api_up", "", &value));
+    (void)usleep(TURN_US);
+  }
+  wait_value("api_up", "", 0);
   ck_assert(!fake_collectd_value("job_status", A, &value));
+  stop();
+}
+END_TEST
+
+START_TEST(an_instance_that_is_idle_after_a_restart_says_nothing_of_the_api) {
+  double value;
+  script("job extract " A "\n  state completed\n");
+  start("Extract \"" A "\" \"n\"");
+  wait_value("job_status", "n", 0);
+  stop();
+  fake_collectd_reset();
+  module_register();
+  start("Extract \"" A "\" \"n\"\nInterval 0.1");
+  for (int64_t end_ms = now_ms() + 500; now_ms() < end_ms;) {
+    ck_assert_uint_eq(fake_collectd_read(), 0);
+    ck_assert(!fake_collectd_value("api_up", "", &value));
+    (void)usleep(TURN_US);
+  }
+  wait_value("jobs", "completed", 1);
+  ck_assert_uint_eq(fake_collectd_notifications(), 0);
+  stop();
+}
+END_TEST
+
+START_TEST(a_kind_corrected_in_the_configuration_counts_after_a_restart) {
+  script("job agent " A "\n  state processing\n");
+  start("Extract \"" A "\" \"n\"");
+  wait_value("api_up", "", 1);
+  stop();
+  fake_collectd_reset();
+  module_register();
+  start("Agent \"" A "\" \"n\"");
+  wait_value("job_status", "n", 1);
+  stop();
+}
+END_TEST
+
+START_TEST(an_agent_that_was_cancelled_is_a_warning_with_its_reason) {
+  script("job agent " A
+         "\n  state failed error=\"Agent was cancelled by user\"\n");
+  start("Agent \"" A "\" \"n\"");
+  const notification_t *found = wait_notification("cancelled");
+  ck_assert_int_eq(found->severity, NOTIF_WARNING);
+  ck_assert_str_eq(found->message,
+                   "agent n (" A ") cancelled: Agent was cancelled by user");
+  wait_value("job_status", "n", 2);
   stop();
 }
 END_TEST
@@ -282,7 +333,8 @@ START_TEST(a_sunset_date_is_a_value_and_a_warning) {
   ck_assert_int_eq(found->severity, NOTIF_WARNING);
   ck_assert_str_eq(found->message, "extract endpoint has a sunset date: it "
                                    "ends on 2099-12-10T15:00:00Z; use "
-                                   "/v2/agent instead");
+                                   "/v2/scrape with a JSON format, "
+                                   "/v2/batch/scrape or /v2/agent instead");
   double left = 0;
   ck_assert(fake_collectd_value("api_sunset", "extract", &left));
   ck_assert(left > 86400);
@@ -853,7 +905,13 @@ int main(void) {
   tcase_add_loop_test(tests, each_kind_of_job_notifies_of_its_end, 0,
                       COUNT(ends));
   tcase_add_test(tests, aggregates_count_each_status);
-  tcase_add_test(tests, api_up_is_0_before_the_first_answer);
+  tcase_add_test(tests, api_up_has_no_value_before_the_first_request_has_ended);
+  tcase_add_test(
+      tests, an_instance_that_is_idle_after_a_restart_says_nothing_of_the_api);
+  tcase_add_test(tests,
+                 a_kind_corrected_in_the_configuration_counts_after_a_restart);
+  tcase_add_test(tests,
+                 an_agent_that_was_cancelled_is_a_warning_with_its_reason);
   tcase_add_loop_test(tests, an_outage_is_a_value_an_error_and_a_notification,
                       0, COUNT(outages));
   tcase_add_test(tests, a_sunset_date_is_a_value_and_a_warning);

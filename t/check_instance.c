@@ -513,6 +513,125 @@ START_TEST(a_sunset_is_told_once_and_once_more_in_its_last_week) {
 }
 END_TEST
 
+/* --- A kind that was wrong is put right. */
+
+static enum fc_error add_agent(enum fc_job_source source) {
+  return fc_instance_add(instance, fc_kind_get(FC_KIND_AGENT), "a", "n", source,
+                         now);
+}
+
+/* The kind that the next request is made for. */
+static enum fc_kind_id asked_kind(void) {
+  struct fc_ticket ticket;
+  struct fc_result result = status_reply("processing");
+  int64_t wake_ms;
+  ck_assert_msg(fc_instance_next(instance, now, &ticket, &wake_ms),
+                "it is not asked for at once");
+  ck_assert_str_eq(ticket.id, "a");
+  (void)fc_instance_report(instance, &ticket, &result, now);
+  return ticket.kind->id;
+}
+
+/* A job has an extract's end, and then the same or a better source says that it
+ * is an agent. */
+static const struct {
+  enum fc_job_source first, second;
+} corrections[] = {
+    {FC_SOURCE_FILE, FC_SOURCE_FILE},
+    {FC_SOURCE_REGISTRATION, FC_SOURCE_REGISTRATION},
+    {FC_SOURCE_FILE, FC_SOURCE_CONFIG},
+    {FC_SOURCE_REGISTRATION, FC_SOURCE_CONFIG},
+    {FC_SOURCE_REGISTRATION, FC_SOURCE_FILE},
+};
+
+START_TEST(a_job_starts_afresh_as_the_kind_that_is_said_now) {
+  fc_instance_file_begin(instance);
+  ck_assert_int_eq(add("a", "n", corrections[_i].first), FC_OK);
+  answer("a", status_reply("failed"));
+  ck_assert_str_eq(event(), "extract n (a) failed");
+  fc_instance_file_begin(instance);
+  ck_assert_int_eq(add_agent(corrections[_i].second), FC_OK);
+  ck_assert_int_eq(status_of("n"), FC_STATUS_NONE);
+  ck_assert_uint_eq(stats().jobs[FC_STATUS_FAILED], 0);
+  ck_assert_int_eq(asked_kind(), FC_KIND_AGENT);
+  ck_assert_int_eq(status_of("n"), FC_STATUS_PROCESSING);
+  answer("a", status_reply("failed"));
+  ck_assert_str_eq(event(), "agent n (a) failed");
+  ck_assert_str_eq(event(), "");
+}
+END_TEST
+
+START_TEST(the_configured_kind_wins_over_what_the_state_file_says) {
+  struct fc_job_record record = {
+      .id = "a",
+      .name = "n",
+      .kind = FC_KIND_EXTRACT,
+      .sources = FC_SOURCE_CONFIG,
+      .status = FC_STATUS_LOST,
+      .previous = FC_STATUS_PROCESSING,
+      .has_ended = true,
+      .ended_s = EPOCH_S - 10,
+      .flags = FC_RECORD_LOST_REPORTED,
+      .pending = FC_EVENT_BIT(FC_EVENT_LOST),
+  };
+  ck_assert_int_eq(fc_instance_restore(instance, &record, true, now), FC_OK);
+  ck_assert_int_eq(add_agent(FC_SOURCE_CONFIG), FC_OK);
+  fc_instance_settle(instance, now);
+  ck_assert_int_eq(asked_kind(), FC_KIND_AGENT);
+  ck_assert_str_eq(event(), "");
+  ck_assert_uint_eq(stats().jobs[FC_STATUS_LOST], 0);
+  ck_assert_uint_eq(stats().jobs[FC_STATUS_PROCESSING], 1);
+}
+END_TEST
+
+START_TEST(a_registration_does_not_change_the_kind_of_others_jobs) {
+  enum fc_job_source owner = _i ? FC_SOURCE_FILE : FC_SOURCE_CONFIG;
+  fc_instance_file_begin(instance);
+  ck_assert_int_eq(add("a", "n", owner), FC_OK);
+  ck_assert_int_eq(add_agent(FC_SOURCE_REGISTRATION), FC_ERR_EXISTS);
+  ck_assert_int_eq(asked_kind(), FC_KIND_EXTRACT);
+  ck_assert_int_eq(
+      fc_instance_forget(instance, "a", FC_SOURCE_REGISTRATION, now),
+      FC_ERR_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(the_configuration_keeps_its_kind_whatever_the_job_file_says) {
+  ck_assert_int_eq(add("a", "n", FC_SOURCE_CONFIG), FC_OK);
+  fc_instance_file_begin(instance);
+  ck_assert_int_eq(add_agent(FC_SOURCE_FILE), FC_OK);
+  ck_assert_int_eq(asked_kind(), FC_KIND_EXTRACT);
+}
+END_TEST
+
+START_TEST(an_answer_to_the_wrong_question_counts_for_nothing) {
+  struct fc_ticket ticket;
+  struct fc_result lost = plain(FC_ANSWER_NOT_FOUND, FC_OK, 404);
+  int64_t wake_ms;
+  ck_assert_int_eq(add("a", "n", FC_SOURCE_REGISTRATION), FC_OK);
+  answer("a", status_reply("processing"));
+  pass_s(20);
+  ck_assert(fc_instance_next(instance, now, &ticket, &wake_ms));
+  ck_assert_int_eq(add_agent(FC_SOURCE_REGISTRATION), FC_OK);
+  (void)fc_instance_report(instance, &ticket, &lost, now);
+  ck_assert_str_eq(event(), "");
+  ck_assert_uint_eq(stats().jobs[FC_STATUS_LOST], 0);
+  ck_assert_int_eq(asked_kind(), FC_KIND_AGENT);
+}
+END_TEST
+
+/* The queue of events must not stop at a job that owes none any more. */
+START_TEST(what_the_job_owed_as_the_other_kind_holds_nobody_up) {
+  ck_assert_int_eq(add("a", "n", FC_SOURCE_REGISTRATION), FC_OK);
+  ck_assert_int_eq(add("b", "m", FC_SOURCE_REGISTRATION), FC_OK);
+  answer("a", status_reply("failed"));
+  answer("b", status_reply("failed"));
+  ck_assert_int_eq(add_agent(FC_SOURCE_REGISTRATION), FC_OK);
+  ck_assert_str_eq(event(), "extract m (b) failed");
+  ck_assert_str_eq(event(), "");
+}
+END_TEST
+
 START_TEST(max_jobs_refuses_and_recovers) {
   settings.max_jobs = 2;
   ck_assert_int_eq(add("a", NULL, FC_SOURCE_REGISTRATION), FC_OK);
@@ -671,6 +790,15 @@ int main(void) {
   tcase_add_test(tests, an_unusable_api_is_told_after_three_intervals);
   tcase_add_test(tests, a_rejected_key_is_told_at_once_and_once);
   tcase_add_test(tests, a_sunset_is_told_once_and_once_more_in_its_last_week);
+  tcase_add_loop_test(tests, a_job_starts_afresh_as_the_kind_that_is_said_now,
+                      0, (int)(sizeof(corrections) / sizeof(corrections[0])));
+  tcase_add_test(tests, the_configured_kind_wins_over_what_the_state_file_says);
+  tcase_add_loop_test(
+      tests, a_registration_does_not_change_the_kind_of_others_jobs, 0, 2);
+  tcase_add_test(tests,
+                 the_configuration_keeps_its_kind_whatever_the_job_file_says);
+  tcase_add_test(tests, an_answer_to_the_wrong_question_counts_for_nothing);
+  tcase_add_test(tests, what_the_job_owed_as_the_other_kind_holds_nobody_up);
   tcase_add_test(tests, max_jobs_refuses_and_recovers);
   tcase_add_test(tests, with_a_small_budget_no_job_waits_longer_than_its_share);
   tcase_add_test(tests, each_job_is_asked_for_once_per_interval);

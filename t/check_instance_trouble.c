@@ -269,12 +269,91 @@ START_TEST(a_new_key_costs_no_request_where_the_old_one_was_good) {
 END_TEST
 
 START_TEST(a_key_that_cannot_be_read_is_a_rejected_one) {
+  ck_assert_int_eq(add("a"), FC_OK);
   for (int i = 0; i < 5; i++)
     fc_instance_key_unusable(instance, "/etc/key is empty", now);
   ck_assert_str_eq(event(), "API key rejected: /etc/key is empty");
   ck_assert_str_eq(event(), "");
   ck_assert(!stats().api_up);
   ck_assert_uint_eq(stats().failures[FC_CLASS_AUTH].count, 5);
+}
+END_TEST
+
+/* --- Nothing to ask for. */
+
+/* Whether api_up has a value. */
+static bool is_judged(void) { return stats().has_api_up; }
+
+START_TEST(an_api_that_nobody_asks_is_neither_up_nor_down) {
+  ck_assert(!is_judged());
+  ck_assert_int_eq(add("a"), FC_OK);
+  ck_assert(!is_judged());
+  answer("a", drive_status(FC_STATUS_PROCESSING));
+  ck_assert(is_judged() && stats().api_up);
+  answer("a", drive_status(FC_STATUS_COMPLETED));
+  ck_assert(!is_judged());
+  tick();
+  ck_assert_int_eq(add("b"), FC_OK);
+  ck_assert(!is_judged());
+  answer("b", failure(FC_ERR_CONNECT, 0));
+  ck_assert(is_judged() && !stats().api_up);
+  ck_assert_int_eq(forget("b"), FC_OK);
+  tick();
+  ck_assert(!is_judged());
+  (void)answer_all(failure(FC_ERR_CONNECT, 0), 600);
+  ck_assert_str_eq(event(), "");
+}
+END_TEST
+
+static const struct {
+  struct fc_result result;
+  const char *trouble;
+} troubles[] = {
+    {{.error = FC_ERR_CONNECT}, "API unusable"},
+    {{.error = FC_ERR_AUTH, .http_code = 401}, "API key rejected"},
+};
+
+START_TEST(trouble_that_was_told_ends_with_the_last_job) {
+  ck_assert_int_eq(add("a"), FC_OK);
+  (void)answer_all(troubles[_i].result, 120);
+  ck_assert_ptr_nonnull(strstr(event(), troubles[_i].trouble));
+  ck_assert_int_eq(forget("a"), FC_OK);
+  tick();
+  ck_assert_str_eq(event(), "API no longer needed: no job is left to ask for");
+  ck_assert_str_eq(event(), "");
+  ck_assert_int_eq(add("b"), FC_OK);
+  answer("b", drive_status(FC_STATUS_PROCESSING));
+  ck_assert_str_eq(event(), "");
+}
+END_TEST
+
+START_TEST(trouble_that_nobody_heard_of_ends_unheard) {
+  ck_assert_int_eq(add("a"), FC_OK);
+  (void)answer_all(troubles[_i].result, 120);
+  ck_assert_int_eq(forget("a"), FC_OK);
+  tick();
+  ck_assert_str_eq(event(), "");
+}
+END_TEST
+
+START_TEST(a_request_that_fails_after_its_job_was_forgotten_is_no_trouble) {
+  struct fc_ticket ticket;
+  struct fc_result rejected = failure(FC_ERR_AUTH, 401);
+  int64_t wake_ms;
+  ck_assert_int_eq(add("a"), FC_OK);
+  ck_assert(fc_instance_next(instance, now, &ticket, &wake_ms));
+  ck_assert_int_eq(forget("a"), FC_OK);
+  (void)fc_instance_report(instance, &ticket, &rejected, now);
+  tick();
+  ck_assert_str_eq(event(), "");
+  ck_assert(!is_judged());
+}
+END_TEST
+
+START_TEST(a_key_that_nobody_needs_is_no_trouble) {
+  fc_instance_key_unusable(instance, "/etc/key is empty", now);
+  ck_assert_str_eq(event(), "");
+  ck_assert(!is_judged());
 }
 END_TEST
 
@@ -373,6 +452,91 @@ START_TEST(a_410_is_told_once_for_its_kind_with_its_successor) {
   ck_assert_ptr_nonnull(strstr(event(), "crawl endpoint gone"));
   ck_assert_str_eq(event(), "");
   ck_assert_uint_eq(stats().jobs[FC_STATUS_LOST], 4);
+}
+END_TEST
+
+/* --- The end of a kind at the cloud, which no header tells. */
+
+static const int64_t END_S = 1796914800; /* 2026-12-10T15:00:00Z */
+
+static void renew_at(const char *url, int64_t epoch_s) {
+  free(settings.url);
+  settings.url = strdup(url);
+  now.epoch_s = epoch_s;
+  renew();
+}
+
+START_TEST(
+    the_clouds_date_for_extract_is_told_and_told_again_in_its_last_week) {
+  renew_at("https://api.firecrawl.dev", END_S - 14 * 86400);
+  ck_assert(!stats().has_sunset[FC_KIND_EXTRACT]);
+  add_many(2);
+  ck_assert_int_eq(add_kind(FC_KIND_CRAWL, "c", FC_SOURCE_CONFIG), FC_OK);
+  ck_assert(stats().has_sunset[FC_KIND_EXTRACT]);
+  ck_assert(!stats().has_sunset[FC_KIND_CRAWL]);
+  ck_assert_int_eq(stats().sunset_left_s[FC_KIND_EXTRACT], 14 * 86400);
+  (void)answer_all(drive_status(FC_STATUS_PROCESSING), 60);
+  ck_assert_str_eq(event(),
+                   "extract endpoint has a sunset date: it ends on "
+                   "2026-12-10T15:00:00Z; use /v2/scrape with a JSON format, "
+                   "/v2/batch/scrape or /v2/agent instead");
+  ck_assert_str_eq(event(), "");
+  pass_ms(INT64_C(8) * 86400 * 1000);
+  (void)answer_all(drive_status(FC_STATUS_PROCESSING), 60);
+  ck_assert_ptr_nonnull(strstr(event(), "it ends on 2026-12-10T15:00:00Z"));
+  ck_assert_str_eq(event(), "");
+}
+END_TEST
+
+START_TEST(a_date_that_has_passed_while_the_endpoint_answers_is_told_no_more) {
+  renew_at("https://api.firecrawl.dev", END_S + 60);
+  add_many(1);
+  (void)answer_all(drive_status(FC_STATUS_PROCESSING), 60);
+  ck_assert(!stats().has_sunset[FC_KIND_EXTRACT]);
+  ck_assert_str_eq(event(), "");
+}
+END_TEST
+
+START_TEST(a_kind_that_ended_on_its_date_is_told_once_as_gone) {
+  renew_at("https://api.firecrawl.dev", END_S + 60);
+  add_many(1);
+  (void)answer_all((struct fc_result){.answer = FC_ANSWER_GONE}, 60);
+  ck_assert_ptr_nonnull(strstr(event(), "extract endpoint gone"));
+  ck_assert_str_eq(event(), "");
+}
+END_TEST
+
+START_TEST(a_sunset_header_wins_over_the_table) {
+  struct fc_result result = drive_status(FC_STATUS_PROCESSING);
+  renew_at("https://api.firecrawl.dev", END_S - 14 * 86400);
+  result.has_sunset = true;
+  result.sunset_s = END_S + 90 * 86400;
+  add_many(1);
+  answer("0", result);
+  ck_assert_ptr_nonnull(strstr(event(), "it ends on 2027-03-10T15:00:00Z"));
+  answer("0", drive_status(FC_STATUS_PROCESSING));
+  ck_assert_str_eq(event(), "");
+  ck_assert_int_gt(stats().sunset_left_s[FC_KIND_EXTRACT], 90 * 86400);
+}
+END_TEST
+
+static const struct {
+  const char *url;
+  enum fc_kind_id kind;
+  bool fails;
+} undated[] = {
+    {"http://localhost:3002", FC_KIND_EXTRACT, false},
+    {"https://api.firecrawl.dev", FC_KIND_AGENT, false},
+    {"https://api.firecrawl.dev", FC_KIND_EXTRACT, true},
+};
+
+START_TEST(no_other_server_kind_or_failure_tells_the_date) {
+  renew_at(undated[_i].url, END_S - 14 * 86400);
+  ck_assert_int_eq(add_kind(undated[_i].kind, "a", FC_SOURCE_CONFIG), FC_OK);
+  (void)answer_all(undated[_i].fails ? failure(FC_ERR_HTTP, 502)
+                                     : drive_status(FC_STATUS_PROCESSING),
+                   15);
+  ck_assert_str_eq(event(), "");
 }
 END_TEST
 
@@ -781,11 +945,28 @@ int main(void) {
   tcase_add_test(tests, with_a_new_key_it_asks_at_once);
   tcase_add_test(tests, a_new_key_costs_no_request_where_the_old_one_was_good);
   tcase_add_test(tests, a_key_that_cannot_be_read_is_a_rejected_one);
+  tcase_add_test(tests, an_api_that_nobody_asks_is_neither_up_nor_down);
+  tcase_add_loop_test(tests, trouble_that_was_told_ends_with_the_last_job, 0,
+                      COUNT(troubles));
+  tcase_add_loop_test(tests, trouble_that_nobody_heard_of_ends_unheard, 0,
+                      COUNT(troubles));
+  tcase_add_test(tests, a_key_that_nobody_needs_is_no_trouble);
+  tcase_add_test(
+      tests, a_request_that_fails_after_its_job_was_forgotten_is_no_trouble);
   tcase_add_test(tests, api_down_counts_from_its_first_failure);
   tcase_add_loop_test(tests, each_failure_counts_in_its_class_and_by_its_code,
                       0, COUNT(classes));
   tcase_add_test(tests, response_times_are_of_the_time_since_the_last_look);
   tcase_add_test(tests, a_410_is_told_once_for_its_kind_with_its_successor);
+  tcase_add_test(
+      tests,
+      the_clouds_date_for_extract_is_told_and_told_again_in_its_last_week);
+  tcase_add_test(
+      tests, a_date_that_has_passed_while_the_endpoint_answers_is_told_no_more);
+  tcase_add_test(tests, a_kind_that_ended_on_its_date_is_told_once_as_gone);
+  tcase_add_test(tests, a_sunset_header_wins_over_the_table);
+  tcase_add_loop_test(tests, no_other_server_kind_or_failure_tells_the_date, 0,
+                      COUNT(undated));
   tcase_add_test(tests, a_new_sunset_date_is_told_anew);
   tcase_add_test(tests, jobs_that_come_back_do_not_exceed_max_jobs);
   tcase_add_test(tests, a_known_job_registered_again_does_not_end_a_refusal);

@@ -215,7 +215,7 @@ START_TEST(an_end_keeps_its_figures_and_its_error_text) {
 }
 END_TEST
 
-START_TEST(only_a_failed_job_keeps_an_error_text) {
+START_TEST(only_an_ended_job_keeps_an_error_text) {
   struct fc_job job = new_job();
   struct fc_result result = status_reply(FC_STATUS_PROCESSING);
   strcpy(result.reply.error, "a page was slow");
@@ -225,6 +225,18 @@ START_TEST(only_a_failed_job_keeps_an_error_text) {
   result.reply.error[0] = '\0';
   (void)apply_at(&job, &quiet, result, EPOCH_S);
   ck_assert_ptr_null(job.error);
+}
+END_TEST
+
+START_TEST(each_end_keeps_the_text_that_came_with_it) {
+  struct fc_job job = new_job();
+  struct fc_result result = status_reply((enum fc_status)_i);
+  strcpy(result.reply.error, "the owner said so");
+  (void)apply_at(&job, &quiet, result, EPOCH_S);
+  ck_assert_pstr_eq(job.error, fc_status_is_final((enum fc_status)_i)
+                                   ? "the owner said so"
+                                   : NULL);
+  free(job.error);
 }
 END_TEST
 
@@ -507,7 +519,9 @@ int main(void) {
   tcase_add_loop_test(tests, a_404_counts_a_minute_after_the_first_try, 0,
                       COUNT(graces));
   tcase_add_test(tests, an_end_keeps_its_figures_and_its_error_text);
-  tcase_add_test(tests, only_a_failed_job_keeps_an_error_text);
+  tcase_add_loop_test(tests, each_end_keeps_the_text_that_came_with_it,
+                      FC_STATUS_COMPLETED, FC_STATUS_LOST);
+  tcase_add_test(tests, only_an_ended_job_keeps_an_error_text);
   tcase_add_loop_test(tests, the_status_decides_and_never_success, 0,
                       COUNT(successes));
   tcase_add_loop_test(tests, a_record_that_has_lapsed_is_a_stall, 0,

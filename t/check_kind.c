@@ -1,4 +1,5 @@
 #include "src/kind.h"
+#include "src/timestamp.h"
 
 #include "t/suite.h"
 
@@ -12,7 +13,8 @@ static const struct {
   const char *query, *successor;
 } kinds[] = {
     {FC_KIND_EXTRACT, "extract", "Extract", "/v1/extract/", "/v1/extract/",
-     "/v2/extract/", "", "/v2/agent or /v2/batch/scrape"},
+     "/v2/extract/", "",
+     "/v2/scrape with a JSON format, /v2/batch/scrape or /v2/agent"},
     {FC_KIND_AGENT, "agent", "Agent", "/v2/agent/", "/v2/agent/", "/v2/agent/",
      "", NULL},
     {FC_KIND_CRAWL, "crawl", "Crawl", "/v2/crawl/", "/v1/crawl/", "/v2/crawl/",
@@ -29,6 +31,37 @@ START_TEST(a_kind_is_one_row) {
   ck_assert_str_eq(kind->option, kinds[_i].option);
   ck_assert_str_eq(kind->query, kinds[_i].query);
   ck_assert_pstr_eq(kind->successor, kinds[_i].successor);
+}
+END_TEST
+
+/* https://docs.firecrawl.dev, "Migrating from /extract". */
+START_TEST(only_extract_ends_at_the_cloud_on_the_tenth_of_december) {
+  static const char date[] = "2026-12-10T15:00:00Z";
+  const struct fc_kind *kind = fc_kind_get(kinds[_i].id);
+  int64_t end_s = 0;
+  if (kind->id == FC_KIND_EXTRACT)
+    ck_assert(fc_timestamp_rfc3339(date, strlen(date), &end_s));
+  ck_assert_int_eq(kind->cloud_end_s, end_s);
+}
+END_TEST
+
+static const struct {
+  enum fc_kind_id id;
+  const char *named, *successor;
+} successors[] = {
+    {FC_KIND_EXTRACT, "",
+     "/v2/scrape with a JSON format, /v2/batch/scrape or /v2/agent"},
+    {FC_KIND_EXTRACT, "/v2/scrape",
+     "/v2/scrape with a JSON format, /v2/batch/scrape or /v2/agent"},
+    {FC_KIND_EXTRACT, "/v3/extract", "/v3/extract"},
+    {FC_KIND_CRAWL, "", NULL},
+    {FC_KIND_CRAWL, "/v3/crawl", "/v3/crawl"},
+};
+
+START_TEST(a_successor_is_ours_unless_the_server_names_another) {
+  ck_assert_pstr_eq(
+      fc_kind_successor(fc_kind_get(successors[_i].id), successors[_i].named),
+      successors[_i].successor);
 }
 END_TEST
 
@@ -125,6 +158,11 @@ int main(void) {
   Suite *suite = suite_create("kind");
   TCase *tcase = tcase_create("kind");
   tcase_add_loop_test(tcase, a_kind_is_one_row, 0, KINDS);
+  tcase_add_loop_test(
+      tcase, only_extract_ends_at_the_cloud_on_the_tenth_of_december, 0, KINDS);
+  tcase_add_loop_test(tcase,
+                      a_successor_is_ours_unless_the_server_names_another, 0,
+                      (int)(sizeof(successors) / sizeof(successors[0])));
   tcase_add_loop_test(tcase, a_kind_has_a_path_in_every_version, 0, KINDS);
   tcase_add_loop_test(tcase, only_the_agent_is_missing_in_v1, 0, KINDS);
   tcase_add_loop_test(tcase, a_kind_is_found_by_its_exact_name, 0, KINDS);

@@ -453,6 +453,27 @@ START_TEST(only_a_string_is_a_replacement) {
 }
 END_TEST
 
+static const struct {
+  const char *json, *text;
+} stops[] = {
+    {"{\"stopReason\":\"credit_limit_reached\",\"error\":\"no credits\"}",
+     "credit_limit_reached: no credits"},
+    {"{\"error\":{\"message\":\"no\"},\"stopReason\":\"x\"}", "x: no"},
+    {"{\"stopReason\":\"credit_limit_reached\"}", "credit_limit_reached"},
+    {"{\"stopReason\":\"a\\u001bb\",\"error\":null}", "a b"},
+    {"{\"stopReason\":\"\",\"error\":\"no\"}", "no"},
+    {"{\"stopReason\":\" \",\"error\":\"no\"}", "no"},
+    {"{\"stopReason\":7,\"error\":\"no\"}", "no"},
+    {"{\"stopReason\":null}", ""},
+};
+enum { STOPS = sizeof(stops) / sizeof(stops[0]) };
+
+START_TEST(a_stop_reason_stands_before_the_error) {
+  const char *json = stops[_i].json;
+  ck_assert_str_eq(parse(json, strlen(json)).error, stops[_i].text);
+}
+END_TEST
+
 enum { NO_DELAY = -1 };
 
 #define RATE_LIMIT_TEXT                                                        \
@@ -630,6 +651,7 @@ static void add_member_tests(TCase *tcase) {
   tcase_add_loop_test(tcase, an_error_of_any_shape_becomes_one_safe_line, 0,
                       ERRORS);
   tcase_add_test(tcase, a_long_error_is_cut_at_a_character_and_hides_no_status);
+  tcase_add_loop_test(tcase, a_stop_reason_stands_before_the_error, 0, STOPS);
   tcase_add_loop_test(tcase, only_a_string_is_a_replacement, 0, REPLACEMENTS);
   tcase_add_loop_test(tcase, a_delay_is_the_number_or_in_the_text, 0, DELAYS);
   tcase_add_test(tcase, a_delay_is_found_behind_the_cut_of_the_error);

@@ -297,6 +297,32 @@ START_TEST(no_url_is_not_in_clear) {
 }
 END_TEST
 
+static const struct {
+  const char *url;
+  bool is_cloud;
+} servers[] = {
+    {"https://api.firecrawl.dev", true},
+    {"https://API.Firecrawl.dev:443/v1", true},
+    {"http://api.firecrawl.dev/proxy", true},
+    {"https://api.firecrawl.dev.example.com", false},
+    {"https://firecrawl.dev", false},
+    {"http://localhost:3002", false},
+    {"http://[::1]:3002", false},
+};
+
+START_TEST(the_cloud_is_known_by_its_host) {
+  struct fc_settings settings;
+  char detail[128];
+  fc_settings_init(&settings);
+  ck_assert(!fc_settings_is_cloud(&settings));
+  ck_assert_int_eq(
+      fc_settings_set_url(&settings, servers[_i].url, detail, sizeof(detail)),
+      FC_OK);
+  ck_assert_int_eq(fc_settings_is_cloud(&settings), servers[_i].is_cloud);
+  fc_settings_release(&settings);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("settings");
   TCase *tests = tcase_create("settings");
@@ -314,6 +340,8 @@ int main(void) {
                       (int)COUNT_OF(bad_urls));
   tcase_add_loop_test(tests, a_key_is_in_clear_over_http_to_another_host, 0,
                       (int)COUNT_OF(hosts));
+  tcase_add_loop_test(tests, the_cloud_is_known_by_its_host, 0,
+                      (int)COUNT_OF(servers));
   tcase_add_test(tests, no_url_is_not_in_clear);
   suite_add_tcase(suite, tests);
   return suite_run(suite);

@@ -399,6 +399,53 @@ static const struct {
 };
 enum { DELAYS = sizeof(delays) / sizeof(delays[0]) };
 
+static const struct {
+  const char *text;
+  bool cancelled;
+} cancellations[] = {
+    {"Agent was cancelled by the user", true},
+    {"agent run cancelled", true},
+    {"The Job has been canceled.", true},
+    {"RUN CANCELLED", true},
+    {"Task cancelled", true},
+    {"  The agent job was cancelled, sorry", true},
+    {"Agent 0199d3a2-6c1e-7f3a-9a51-0f6f1d0c2b11 was cancelled.", true},
+    {"Run stopped: cancelled by its owner", true},
+    {"The agent of the user got \"cancelled\"", false},
+    {"", false},
+    {"cancelled", false},
+    {"The", false},
+    {"Agent", false},
+    {"Payment was cancelled", false},
+    {"The payment of the job was cancelled", false},
+    {"Agents were cancelled", false},
+    {"The the agent was cancelled", false},
+    {"Agent a b c d cancelled", true},
+    {"Agent a b c d e cancelled", false},
+    {"The agent a b c cancelled", true},
+    {"The agent a b c d cancelled", false},
+    {"Job was not cancelled", false},
+    {"Job could not be cancelled", false},
+    {"Job failed: request cancelled", false},
+    {"Run ended because payment was cancelled", false},
+    {"Job cancellation failed", false},
+    {"Agent uncancelled", false},
+};
+
+START_TEST(a_text_says_of_a_job_that_it_was_cancelled) {
+  const char *text = cancellations[_i].text;
+  ck_assert_int_eq(fc_text_says_cancelled(text, strlen(text)),
+                   cancellations[_i].cancelled);
+}
+END_TEST
+
+START_TEST(a_cancellation_is_read_up_to_its_length) {
+  static const char text[] = "Agent was cancelled";
+  for (size_t len = 0; len < sizeof(text) - 1; len++)
+    ck_assert(!fc_text_says_cancelled(text, len));
+}
+END_TEST
+
 START_TEST(a_delay_is_found_in_the_text) {
   int64_t seconds = 4711;
   bool found =
@@ -452,6 +499,9 @@ static void add_number_tests(TCase *tcase) {
                       INTS);
   tcase_add_test(tcase, an_integer_ends_at_its_length);
   tcase_add_loop_test(tcase, a_delay_is_found_in_the_text, 0, DELAYS);
+  tcase_add_loop_test(tcase, a_text_says_of_a_job_that_it_was_cancelled, 0,
+                      (int)(sizeof(cancellations) / sizeof(cancellations[0])));
+  tcase_add_test(tcase, a_cancellation_is_read_up_to_its_length);
   tcase_add_test(tcase, a_delay_that_is_broken_off_is_none);
   tcase_add_test(tcase, a_delay_behind_a_nul_is_found);
 }
