@@ -12,7 +12,7 @@ import time
 import graphs
 import graphs_rig
 import harness
-from harness import SystemTest, wait_for
+from harness import SystemTest, wait_for, wait_until_empty
 
 ID = "0199d3a2-6c1e-7f3a-9a51-0f6f1d0c2b11"
 
@@ -239,6 +239,26 @@ class ExampleTest(SystemTest):
         self.assertEqual(len(posted("failed: ")), 1)
         self.assertEqual(len(posted("above the failure threshold")), 1)
         self.assert_understood(daemon)
+
+    def test_threshold_is_silent_when_values_end(self):
+        """An idle instance's, for one."""
+        daemon = self.examples("firecrawl", "prometheus", "threshold",
+                               fake=self.fake(FAILS))
+        daemon.wait_metric("job_status", "nightly-prices", 3)
+        names = ["testhost/firecrawl-idle/" + name for name in (
+            "job_status-x", "job_expiry-x", "api_up", "poll_age",
+            "api_sunset-extract")]
+        for name in names:
+            self.assertIn("Success", daemon.ask(
+                "PUTVAL %s interval=1 N:1" % name)[0])
+
+        def known():
+            return [line for line in daemon.ask("LISTVAL")
+                    if line.split()[-1] in names]
+        self.assertEqual(len(known()), len(names))
+        wait_until_empty(known, "values that have ended", 20)
+        daemon.stop()
+        self.assertNotIn("has not been updated", daemon.log_text())
 
     def next_run(self, daemon):
         """A job that completes is registered under the failed one's name."""

@@ -17,6 +17,7 @@ import harness
 from harness import wait_for, wait_until_empty
 
 BOARDS = ("prometheus", "graphite")
+API_NOW = "API now"
 SCHEMA_VERSIONS = range(39, 43)
 GRID_COLUMNS = 24
 
@@ -167,6 +168,48 @@ class Lint(unittest.TestCase):
                     self.assertIs(defaults["custom"]["spanNulls"], False)
                     self.assertIs(defaults["custom"]["insertNulls"], False)
 
+    def test_state_timelines_show_their_words(self):
+        """Grafana shows the names of thresholds where it merges values of a
+        field that is coloured by them (grafana#71804)."""
+        found = [(kind, panel) for kind, panel in each_panel()
+                 if panel["type"] == "state-timeline"]
+        self.assertEqual(len(found), 4)
+        for kind, panel in found:
+            with self.subTest(board=kind, panel=panel["title"]):
+                self.assertEqual(panel["fieldConfig"]["defaults"]["color"],
+                                 {"mode": "fixed", "fixedColor": "text"})
+                for override in panel["fieldConfig"]["overrides"]:
+                    self.assertNotIn("color", [
+                        changed["id"] for changed in override["properties"]])
+
+    def test_annotations_are_lines(self):
+        """One moment in all: two in a row become a region."""
+        for annotation in board("prometheus")["annotations"]["list"]:
+            offsets = re.findall(r"offset (\S+)", annotation["expr"])
+            self.assertEqual(offsets, ["$__interval"], annotation["name"])
+
+    def test_the_api_of_now_is_not_that_of_an_hour_ago(self):
+        for kind in BOARDS:
+            panel, = [panel for panel in panels(kind)
+                      if panel["title"] == API_NOW]
+            defaults = panel["fieldConfig"]["defaults"]
+            shown, = [item["options"] for item in defaults["mappings"]]
+            self.assertEqual({int(value): word["text"]
+                              for value, word in shown.items()},
+                             {-1: "idle", 0: "unusable", 1: "usable"})
+            self.assertEqual(defaults["noValue"], "silent")
+            if kind == "prometheus":
+                self.assertTrue(panel["targets"][0]["instant"])
+            else:
+                self.assertEqual(panel["timeFrom"], "5m")
+
+    def test_variables_list_idle_instances(self):
+        """Those have jobs, but no api_up."""
+        for variable in variables("prometheus"):
+            if variable["type"] == "query":
+                self.assertRegex(variable["query"]["query"],
+                                 r"\(collectd_firecrawl_job(s|_status)\b")
+
     def test_variables_follow_time_and_offer_all(self):
         wanted = {"prometheus": {"job", "instance", "firecrawl", "name"},
                   "graphite": {"host", "instance", "name"}}
@@ -303,7 +346,7 @@ class Queries(unittest.TestCase):
                 return self.rig.prometheus.query(expression)
             return self.rig.prometheus.query_range(
                 expression, self.started, time.time(), "1s")
-        wait_for(data, "data of %r: %s" % (title, expression), 10)
+        return wait_for(data, "data of %r: %s" % (title, expression), 10)
 
     def test_every_graphite_query_has_data(self):
         for values in ({}, self.graphite_choice()):
@@ -339,10 +382,45 @@ class Queries(unittest.TestCase):
 
     def test_annotations_find_the_failed_job(self):
         for annotation in board("prometheus")["annotations"]["list"]:
-            self.assert_promql(annotation["name"], annotation, {})
+            for series in self.assert_promql(annotation["name"], annotation,
+                                             {}):
+                self.assertEqual(len(series["values"]), 1, "a line")
         for annotation in board("graphite")["annotations"]["list"]:
             self.assert_graphite(annotation["name"],
                                  annotation["target"]["target"], {})
+
+    def test_an_idle_instance_is_called_so(self):
+        """It counts jobs and requests, but has no api_up."""
+        prometheus, graphite = (
+            target for kind in BOARDS for title, target in targets(kind)
+            if title == API_NOW)
+        for name, value in ("idle", -1), ("prod", 1), ("staging", 0):
+            expression = substitute(prometheus["expr"], {
+                **everything("prometheus"), "firecrawl": name})
+            target = substitute(graphite["target"], {
+                **everything("graphite"), "instance": name})
+
+            def now():
+                self.count_for_idle()
+                return self.values_of(expression), self.last_of(target)
+            wait_for(lambda: now() == ([value], [value]),
+                     "%s is %d: %s, %s" % (name, value, expression, target),
+                     20)
+
+    def count_for_idle(self):
+        for counter in "jobs-failed", "total_requests":
+            self.rig.collectd.ask("PUTVAL testhost/firecrawl-idle/%s "
+                                  "interval=1 N:0" % counter)
+
+    def values_of(self, expression):
+        return [float(series["value"][1])
+                for series in self.rig.prometheus.query(expression)]
+
+    def last_of(self, target):
+        """What Grafana's lastNotNull takes of each series."""
+        return [value for series in self.rig.graphite.render(target)
+                for value in [value for value, _ in series["datapoints"]
+                              if value is not None][-1:]]
 
     def test_rules_see_what_there_is_and_nothing_else(self):
         seen = {"FirecrawlJobFailed", "FirecrawlJobCancelled",
