@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -11,8 +12,7 @@ enum {
   DAY_S = 24 * 60 * 60,
   FRACTION_DIGITS_MAX = 30,
   TWO_DIGIT_YEARS_AHEAD = 50,
-  DAYS_IN_ERA = 146097, /* 400 Gregorian years */
-  EPOCH_DAY = 719468    /* 1970-01-01, counted from 0000-03-01 */
+  TM_YEAR_0 = 1900
 };
 
 /* RFC 9651 section 3.3.1: fifteen digits. */
@@ -27,11 +27,6 @@ static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
 static const char *const days[] = {"Monday",   "Tuesday", "Wednesday",
                                    "Thursday", "Friday",  "Saturday",
                                    "Sunday"};
-
-struct civil {
-  int year, month, day, hour, minute, second;
-  int offset_minutes; /* of local time, east of UTC */
-};
 
 /* A piece of text that is being read; at == end when all of it is. */
 struct reader {
@@ -72,41 +67,45 @@ static bool read_name(struct reader *reader, const char *const *names,
   return false;
 }
 
-static bool read_month(struct reader *reader, struct civil *civil) {
-  if (!read_name(reader, months, COUNT_OF(months), 3, &civil->month))
+/* Digits of a field that struct tm counts from another origin. */
+static bool read_shifted(struct reader *reader, size_t count, int origin,
+                         int *value) {
+  int read;
+  if (!read_digits(reader, count, &read))
     return false;
-  civil->month++;
+  *value = read - origin;
   return true;
 }
 
 /* asctime's: two digits, or a blank and one. */
-static bool read_padded_day(struct reader *reader, struct civil *civil) {
+static bool read_padded_day(struct reader *reader, struct tm *tm) {
   bool padded = read_char(reader, " ");
-  return read_digits(reader, padded ? 1 : 2, &civil->day);
+  return read_digits(reader, padded ? 1 : 2, &tm->tm_mday);
 }
 
-/* One conversion of a form, named as strftime() names it. */
-static bool read_field(struct reader *reader, char field, struct civil *civil) {
+/* One conversion of a form, named as strftime() names it. strptime() would ask
+ * the locale for the names, and take more than the RFCs do. */
+static bool read_field(struct reader *reader, char field, struct tm *tm) {
   int day_name;
   switch (field) {
   case 'Y':
-    return read_digits(reader, 4, &civil->year);
+    return read_shifted(reader, 4, TM_YEAR_0, &tm->tm_year);
   case 'y':
-    return read_digits(reader, 2, &civil->year);
+    return read_shifted(reader, 2, TM_YEAR_0, &tm->tm_year);
   case 'm':
-    return read_digits(reader, 2, &civil->month);
+    return read_shifted(reader, 2, 1, &tm->tm_mon);
   case 'b':
-    return read_month(reader, civil);
+    return read_name(reader, months, COUNT_OF(months), 3, &tm->tm_mon);
   case 'd':
-    return read_digits(reader, 2, &civil->day);
+    return read_digits(reader, 2, &tm->tm_mday);
   case 'e':
-    return read_padded_day(reader, civil);
+    return read_padded_day(reader, tm);
   case 'H':
-    return read_digits(reader, 2, &civil->hour);
+    return read_digits(reader, 2, &tm->tm_hour);
   case 'M':
-    return read_digits(reader, 2, &civil->minute);
+    return read_digits(reader, 2, &tm->tm_min);
   case 'S':
-    return read_digits(reader, 2, &civil->second);
+    return read_digits(reader, 2, &tm->tm_sec);
   case 'a':
     return read_name(reader, days, COUNT_OF(days), 3, &day_name);
   case 'A':
@@ -116,11 +115,10 @@ static bool read_field(struct reader *reader, char field, struct civil *civil) {
   }
 }
 
-static bool read_form(struct reader *reader, const char *form,
-                      struct civil *civil) {
+static bool read_form(struct reader *reader, const char *form, struct tm *tm) {
   for (; *form; form++) {
     char literal[] = {*form, '\0'};
-    bool read = *form == '%' ? read_field(reader, *++form, civil)
+    bool read = *form == '%' ? read_field(reader, *++form, tm)
                              : read_char(reader, literal);
     if (!read)
       return false;
@@ -128,58 +126,20 @@ static bool read_form(struct reader *reader, const char *form,
   return true;
 }
 
-/* Days from 1970-01-01 to a date of the proleptic Gregorian calendar. Years
- * begin in March here, so that the leap day is a year's last. */
-static int64_t days_from_civil(int year, int month, int day) {
-  int64_t march_year = month > 2 ? year : (int64_t)year - 1;
-  int64_t era = (march_year >= 0 ? march_year : march_year - 399) / 400;
-  int64_t year_of_era = march_year - era * 400;
-  int64_t march_month = (month + 9) % 12;
-  int64_t day_of_year = (153 * march_month + 2) / 5 + day - 1;
-  int64_t day_of_era =
-      year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-  return era * DAYS_IN_ERA + day_of_era - EPOCH_DAY;
-}
-
-/* The inverse, for days of years 0000 to 9999. */
-static void civil_from_days(int64_t day, struct civil *civil) {
-  int64_t count = day + EPOCH_DAY + DAYS_IN_ERA; /* never negative */
-  int64_t era = count / DAYS_IN_ERA;
-  int64_t of_era = count % DAYS_IN_ERA;
-  int64_t year_of_era =
-      (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-  int64_t day_of_year =
-      of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-  int64_t march_month = (5 * day_of_year + 2) / 153;
-  civil->day = (int)(day_of_year - (153 * march_month + 2) / 5 + 1);
-  civil->month = (int)(march_month < 10 ? march_month + 3 : march_month - 9);
-  civil->year =
-      (int)(year_of_era + (era - 1) * 400 + (civil->month <= 2 ? 1 : 0));
-}
-
-static int64_t epoch_from_civil(const struct civil *civil) {
-  int64_t day = days_from_civil(civil->year, civil->month, civil->day);
-  int64_t minute =
-      (int64_t)civil->hour * 60 + civil->minute - civil->offset_minutes;
-  return day * DAY_S + minute * 60 + civil->second;
-}
-
-static bool is_date(int year, int month, int day) {
-  static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-  if (month < 1 || month > 12)
-    return false;
-  return day >= 1 && day <= lengths[month - 1] + (month == 2 && leap ? 1 : 0);
-}
-
 /* Checks every field, and that second 60 stands where leap seconds are: it is
- * the last of a UTC day, so counting on from :59 ends on a whole day. */
-static bool epoch_checked(const struct civil *civil, int64_t *epoch_s) {
-  if (!is_date(civil->year, civil->month, civil->day) || civil->hour > 23 ||
-      civil->minute > 59 || civil->second > 60)
+ * the last of a UTC day, so counting on from :59 ends on a whole day. timegm()
+ * takes any fields: those that it had to change were none of a calendar. */
+static bool epoch_checked(const struct tm *fields, int offset_minutes,
+                          int64_t *epoch_s) {
+  struct tm tm = *fields;
+  tm.tm_sec = 0;
+  int64_t minute_s = timegm(&tm);
+  if (tm.tm_year != fields->tm_year || tm.tm_mon != fields->tm_mon ||
+      tm.tm_mday != fields->tm_mday || tm.tm_hour != fields->tm_hour ||
+      tm.tm_min != fields->tm_min || fields->tm_sec > 60)
     return false;
-  int64_t seconds = epoch_from_civil(civil);
-  if (civil->second == 60 && seconds % DAY_S != 0)
+  int64_t seconds = minute_s + fields->tm_sec - (int64_t)offset_minutes * 60;
+  if (fields->tm_sec == 60 && seconds % DAY_S != 0)
     return false;
   *epoch_s = seconds;
   return true;
@@ -195,8 +155,9 @@ static bool read_fraction(struct reader *reader) {
   return digits >= 1 && digits <= FRACTION_DIGITS_MAX;
 }
 
+/* Of local time, east of UTC. */
 static bool read_offset(struct reader *reader, int *minutes) {
-  struct civil offset = {0};
+  struct tm offset = {0};
   if (read_char(reader, "Zz")) {
     *minutes = 0;
     return true;
@@ -204,45 +165,45 @@ static bool read_offset(struct reader *reader, int *minutes) {
   if (!read_char(reader, "+-"))
     return false;
   int sign = reader->at[-1] == '-' ? -1 : 1;
-  if (!read_form(reader, "%H:%M", &offset) || offset.hour > 23 ||
-      offset.minute > 59)
+  if (!read_form(reader, "%H:%M", &offset) || offset.tm_hour > 23 ||
+      offset.tm_min > 59)
     return false;
-  *minutes = sign * (offset.hour * 60 + offset.minute);
+  *minutes = sign * (offset.tm_hour * 60 + offset.tm_min);
   return true;
 }
 
 bool fc_timestamp_rfc3339(const char *text, size_t len, int64_t *epoch_s) {
   struct reader reader = {text, text + len};
-  struct civil civil = {0};
-  return read_form(&reader, "%Y-%m-%d", &civil) && read_char(&reader, "Tt ") &&
-         read_form(&reader, "%H:%M:%S", &civil) && read_fraction(&reader) &&
-         read_offset(&reader, &civil.offset_minutes) &&
-         reader.at == reader.end && epoch_checked(&civil, epoch_s);
+  struct tm tm = {0};
+  int offset_minutes;
+  return read_form(&reader, "%Y-%m-%d", &tm) && read_char(&reader, "Tt ") &&
+         read_form(&reader, "%H:%M:%S", &tm) && read_fraction(&reader) &&
+         read_offset(&reader, &offset_minutes) && reader.at == reader.end &&
+         epoch_checked(&tm, offset_minutes, epoch_s);
 }
 
-static int64_t clamp(int64_t value, int64_t min, int64_t max) {
-  return value < min ? min : value > max ? max : value;
+/* The fields of a time of the years 0000 to 9999; of another, of the nearest.
+ */
+static struct tm fields_of(int64_t epoch_s) {
+  struct tm tm = {0};
+  time_t time = (time_t)(epoch_s < EPOCH_MIN_S   ? EPOCH_MIN_S
+                         : epoch_s > EPOCH_MAX_S ? EPOCH_MAX_S
+                                                 : epoch_s);
+  (void)gmtime_r(&time, &tm);
+  return tm;
 }
 
-/* Rounds towards the past. */
-static int64_t day_of(int64_t epoch_s) {
-  return (epoch_s - (epoch_s % DAY_S + DAY_S) % DAY_S) / DAY_S;
-}
-
-/* The latest year that ends in these two digits and does not put the date too
- * far ahead of now. */
-static void resolve_year(struct civil *civil, int64_t now_s) {
-  struct civil now;
-  now_s = clamp(now_s, EPOCH_MIN_S, EPOCH_MAX_S);
-  civil_from_days(day_of(now_s), &now);
-  civil->year += now.year / 100 * 100 + 100;
-  struct civil earlier = *civil;
-  do {
-    earlier.year = civil->year - TWO_DIGIT_YEARS_AHEAD;
-    if (epoch_from_civil(&earlier) <= now_s)
-      return;
-    civil->year -= 100;
-  } while (civil->year >= 100);
+/* The latest year that ends in these two digits and does not put the date more
+ * than TWO_DIGIT_YEARS_AHEAD ahead of now. */
+static void resolve_year(struct tm *tm, int64_t now_s) {
+  struct tm limit = fields_of(now_s);
+  limit.tm_year += TWO_DIGIT_YEARS_AHEAD;
+  int64_t limit_s = timegm(&limit);
+  int digits = tm->tm_year + TM_YEAR_0;
+  tm->tm_year = (limit.tm_year + TM_YEAR_0) / 100 * 100 + digits - TM_YEAR_0;
+  struct tm date = *tm;
+  if (timegm(&date) > limit_s && tm->tm_year + TM_YEAR_0 >= 100)
+    tm->tm_year -= 100;
 }
 
 static const struct {
@@ -267,13 +228,12 @@ bool fc_timestamp_http(const char *text, size_t len, int64_t now_s,
                        int64_t *epoch_s) {
   for (size_t i = 0; i < COUNT_OF(http_forms); i++) {
     struct reader reader = reader_trimmed(text, len);
-    struct civil civil = {0};
-    if (!read_form(&reader, http_forms[i].form, &civil) ||
-        reader.at != reader.end)
+    struct tm tm = {0};
+    if (!read_form(&reader, http_forms[i].form, &tm) || reader.at != reader.end)
       continue;
     if (http_forms[i].two_digit_year)
-      resolve_year(&civil, now_s);
-    return epoch_checked(&civil, epoch_s);
+      resolve_year(&tm, now_s);
+    return epoch_checked(&tm, /* offset_minutes = */ 0, epoch_s);
   }
   return false;
 }
@@ -285,13 +245,9 @@ bool fc_timestamp_structured(const char *text, size_t len, int64_t *epoch_s) {
 }
 
 const char *fc_timestamp_format(char text[FC_TIMESTAMP_SIZE], int64_t epoch_s) {
-  struct civil civil;
-  int64_t seconds = clamp(epoch_s, EPOCH_MIN_S, EPOCH_MAX_S);
-  int64_t day = day_of(seconds);
-  int second = (int)(seconds - day * DAY_S);
-  civil_from_days(day, &civil);
+  struct tm tm = fields_of(epoch_s);
   (void)snprintf(text, FC_TIMESTAMP_SIZE, "%04d-%02d-%02dT%02d:%02d:%02dZ",
-                 civil.year, civil.month, civil.day, second / 3600,
-                 second / 60 % 60, second % 60);
+                 tm.tm_year + TM_YEAR_0, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+                 tm.tm_min, tm.tm_sec);
   return text;
 }

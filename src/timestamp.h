@@ -1,5 +1,5 @@
-/* Time stamps of the wire to seconds since the epoch (UTC) as int64. Own
- * arithmetic: no locale, no TZ, no mktime; any year from 0000 to 9999.
+/* Time stamps of the wire to seconds since the epoch (UTC) as int64: any year
+ * from 0000 to 9999, whatever locale and TZ say. The calendar is libc's.
  * Pure; any thread. Outputs are written on success only. */
 
 #ifndef FC_TIMESTAMP_H
