@@ -1,5 +1,7 @@
 #include "src/envelope.h"
 
+#include "src/utf8.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,42 +141,14 @@ static const uint8_t *pass_escape(const uint8_t *p, const uint8_t *end) {
   return end - p >= ESCAPE_LEN && code_unit(p) != NO_UNIT ? p + ESCAPE_LEN : p;
 }
 
-static bool is_tail(uint8_t c) { return (c & 0xc0) == 0x80; }
-
-/* What the first two bytes of a longer character hold. */
-static unsigned utf8_high(const uint8_t *p) {
-  return (p[0] & 0xfU) << 6 | (p[1] & 0x3fU);
-}
-
-static bool is_utf8_2(const uint8_t *p) {
-  return p[0] >= 0xc2 && p[0] <= 0xdf && is_tail(p[1]);
-}
-
-/* From U+0800 on, but no surrogate. */
-static bool is_utf8_3(const uint8_t *p) {
-  return (p[0] & 0xf0) == 0xe0 && is_tail(p[1]) && is_tail(p[2]) &&
-         utf8_high(p) >= 0x800 >> 6 && (utf8_high(p) & ~0x1fU) != 0xd800 >> 6;
-}
-
-/* U+10000 to U+10FFFF. */
-static bool is_utf8_4(const uint8_t *p) {
-  return (p[0] & 0xf0) == 0xf0 && is_tail(p[1]) && is_tail(p[2]) &&
-         is_tail(p[3]) && utf8_high(p) >= 0x10000 >> 12 &&
-         utf8_high(p) <= 0x10ffff >> 12;
-}
-
 /* One or more characters that are not ASCII. */
 static const uint8_t *pass_utf8(const uint8_t *p, const uint8_t *end) {
-  for (;;) {
-    if (end - p >= 3 && is_utf8_3(p))
-      p += 3;
-    else if (end - p >= 2 && is_utf8_2(p))
-      p += 2;
-    else if (end - p >= 4 && is_utf8_4(p))
-      p += 4;
-    else
-      return p;
+  bool whole = true;
+  while (p < end && *p >= 0x80 && whole) {
+    size_t len = fc_utf8_length(p, (size_t)(end - p), &whole);
+    p += whole ? len : 0;
   }
+  return p;
 }
 
 static const uint8_t *pass_special(const uint8_t *p, const uint8_t *end) {
@@ -420,7 +394,7 @@ static size_t cut_len(const uint8_t *string) {
     at = next;
     next += string[at] != '\\' ? 1 : string[at + 1] != 'u' ? 2 : ESCAPE_LEN;
   }
-  while (is_tail(string[at]))
+  while (fc_utf8_is_tail(string[at]))
     at--;
   bool pair = (code_unit(string + before) & ~0x3ffU) == 0xd800 &&
               (code_unit(string + at) & ~0x3ffU) == 0xdc00;

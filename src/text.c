@@ -1,5 +1,7 @@
 #include "src/text.h"
 
+#include "src/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,19 +10,6 @@
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char ellipsis[] = "...";
-
-/* RFC 3629 section 4: what may begin a character of two bytes or more, and what
- * may then come second. Surrogates and overlong forms fit no row. */
-static const struct {
-  unsigned char first, last; /* of the first byte */
-  unsigned char low, high;   /* of the second byte */
-  size_t len;
-} leads[] = {
-    {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-    {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
-    {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-    {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-};
 
 enum glyph { GLYPH_TEXT, GLYPH_BLANK, GLYPH_INVALID };
 
@@ -38,23 +27,14 @@ static enum glyph glyph_wide(const char *in, size_t len) {
              : GLYPH_TEXT;
 }
 
-/* What stands at in, and how many bytes it takes. Of an invalid sequence these
- * are the bytes that could have begun a character, as the Unicode standard
- * recommends, so that one broken character shows as one '?'. */
+/* What stands at in, and how many bytes it takes. */
 static enum glyph glyph_at(const char *in, size_t len, size_t *taken) {
-  size_t row = 0;
-  *taken = 1;
-  if (is_between(in[0], 0x00, 0x7f))
-    return is_between(in[0], 0x21, 0x7e) ? GLYPH_TEXT : GLYPH_BLANK;
-  while (row < COUNT_OF(leads) &&
-         !is_between(in[0], leads[row].first, leads[row].last))
-    row++;
-  if (row == COUNT_OF(leads) || len < 2 ||
-      !is_between(in[1], leads[row].low, leads[row].high))
+  bool whole;
+  *taken = fc_utf8_length((const uint8_t *)in, len, &whole);
+  if (!whole)
     return GLYPH_INVALID;
-  for (*taken = 2; *taken < leads[row].len; ++*taken)
-    if (*taken == len || !is_between(in[*taken], 0x80, 0xbf))
-      return GLYPH_INVALID;
+  if (*taken == 1)
+    return is_between(in[0], 0x21, 0x7e) ? GLYPH_TEXT : GLYPH_BLANK;
   return glyph_wide(in, *taken);
 }
 
@@ -107,18 +87,11 @@ size_t fc_text_line(char *out, size_t size, const char *in, size_t len) {
   return line.used;
 }
 
-static size_t lead_length(char byte) {
-  for (size_t row = 0; row < COUNT_OF(leads); row++)
-    if (is_between(byte, leads[row].first, leads[row].last))
-      return leads[row].len;
-  return 1;
-}
-
 /* The length without a last character that was cut short. */
 static size_t whole_length(const char *text, size_t len) {
   for (size_t back = 1; back <= 3 && back <= len; back++)
     if (!is_between(text[len - back], 0x80, 0xbf))
-      return lead_length(text[len - back]) > back ? len - back : len;
+      return fc_utf8_lead((uint8_t)text[len - back]) > back ? len - back : len;
   return len;
 }
 
