@@ -1,37 +1,26 @@
 #include "src/ctl_ask.h"
 
 #include "src/clock.h"
-#include "src/instance.h"
-#include "src/minmax.h"
-#include "src/schedule.h"
+#include "src/instance_save.h"
+#include "src/poller.h"
 #include "src/text.h"
 #include "src/transport_curl.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 enum { WAIT_MAX_MS = 1000 };
 
-struct round;
-
-/* One question under way, or a spare for the next. */
-struct slot {
-  struct fc_call call;
-  struct round *round;
-  struct ctl_answer *answer;
-  int64_t started_ms;
-  bool busy;
-};
-
+/* One question for each job of an instance of the library's own; one that was
+ * answered, or not, is forgotten and so not asked for again. */
 struct round {
-  struct fc_target target;
-  struct fc_transport *transport;
-  struct fc_schedule schedule;
-  struct slot *slots;
-  size_t slots_len;
+  const struct fc_settings *settings;
+  struct fc_instance *instance;
+  struct fc_poller *poller;
   struct ctl_answer *answers;
-  size_t next, ended;    /* counts of answers */
+  size_t ended;          /* count of answers */
+  unsigned failures;     /* in a row */
   enum fc_error failure; /* of the last request that failed */
-  bool rate_limited;
+  bool stopped;          /* no more questions */
 };
 
 static struct fc_now now_is(void) {
@@ -97,135 +86,116 @@ static void take(struct ctl_answer *answer, const struct fc_settings *settings,
     say_lost(answer, answer->spec->kind, result);
 }
 
-static void on_result(struct fc_call *call, const struct fc_result *result,
-                      void *data) {
-  struct slot *slot = data;
-  struct round *round = slot->round;
-  struct fc_now now = now_is();
-  (void)call;
-  (void)fc_schedule_ended(&round->schedule, fc_instance_outcome(result),
-                          result->has_retry_after ? result->retry_after_s : -1,
-                          slot->started_ms, now.mono_ms);
-  if (result->answer == FC_ANSWER_NONE)
-    round->failure = result->error;
-  if (result->error == FC_ERR_RATE_LIMIT)
-    round->rate_limited = true;
-  take(slot->answer, round->target.settings, result, now);
-  slot->busy = false;
-  round->ended++;
+static struct ctl_answer *find(struct round *round, const char *id) {
+  struct ctl_answer *answer = round->answers;
+  while (strcmp(answer->spec->id, id) != 0)
+    answer++;
+  return answer;
 }
 
-static void start(struct round *round, struct slot *slot, struct fc_now now) {
-  struct ctl_answer *answer = &round->answers[round->next++];
-  slot->answer = answer;
-  slot->started_ms = now.mono_ms;
-  slot->busy = true;
+/* Once the server says that it will not answer, or several requests in a row
+ * have failed, the rest is not asked for. */
+static void judge(struct round *round, const struct fc_result *result) {
+  enum fc_outcome outcome = fc_instance_outcome(result);
+  round->failures = outcome == FC_OUTCOME_ANSWER ? 0 : round->failures + 1;
+  if (outcome == FC_OUTCOME_ANSWER)
+    return;
+  if (round->failure != FC_ERR_RATE_LIMIT)
+    round->failure = result->error;
+  round->stopped = round->stopped || outcome == FC_OUTCOME_REJECTED ||
+                   outcome == FC_OUTCOME_RATE_LIMIT ||
+                   round->failures >= FC_SCHEDULE_FAILURES;
+}
+
+/* It is not asked for again. True while its request is under way. */
+static bool forget(struct round *round, const char *id, struct fc_now now) {
+  return fc_instance_forget(round->instance, id, FC_SOURCE_CONFIG, now) ==
+             FC_OK &&
+         fc_instance_knows(round->instance, id);
+}
+
+static void on_result(const struct fc_ticket *ticket,
+                      const struct fc_result *result, void *data) {
+  struct round *round = data;
+  struct ctl_answer *answer = find(round, ticket->id);
+  struct fc_now now = now_is();
   /* A 404 is as old as it can get. */
   answer->job.first_asked_ms = now.mono_ms - FC_JOB_GRACE_MS;
-  fc_schedule_started(&round->schedule, now.mono_ms);
-  enum fc_error error = fc_call_start(
-      &slot->call, round->transport, &round->target, answer->spec->kind,
-      answer->spec->id, now.epoch_s, on_result, slot);
-  if (!error)
-    return;
-  fc_schedule_abandoned(&round->schedule);
-  say_failed(answer, round->target.settings, error, "");
-  slot->busy = false;
+  take(answer, round->settings, result, now);
+  (void)forget(round, ticket->id, now);
+  judge(round, result);
+  answer->ended = true;
   round->ended++;
 }
 
-static struct slot *free_slot(struct round *round) {
-  for (size_t i = 0; i < round->slots_len; i++)
-    if (!round->slots[i].busy)
-      return &round->slots[i];
-  return NULL;
-}
-
-/* Those that are not asked for share the fate of the last that failed. */
+/* Those that are not under way share the fate of the last that failed. */
 static void give_up(struct round *round) {
-  for (; round->next < round->target.settings->jobs_len; round->ended++)
-    say_failed(&round->answers[round->next++], round->target.settings,
-               round->rate_limited ? FC_ERR_RATE_LIMIT : round->failure,
-               round->rate_limited
+  struct fc_now now = now_is();
+  for (size_t i = 0; i < round->settings->jobs_len; i++) {
+    struct ctl_answer *answer = &round->answers[i];
+    if (answer->ended || forget(round, answer->spec->id, now))
+      continue;
+    say_failed(answer, round->settings, round->failure,
+               round->failure == FC_ERR_RATE_LIMIT
                    ? "not asked for: the server says wait"
                    : "not asked for: the requests before it failed");
-}
-
-/* Starts what may be; returns how long to wait for more. */
-static int64_t turn(struct round *round) {
-  struct fc_now now = now_is();
-  struct slot *slot;
-  if (round->rate_limited || fc_schedule_is_closed(&round->schedule))
-    give_up(round);
-  while (round->next < round->target.settings->jobs_len &&
-         (slot = free_slot(round)) &&
-         fc_schedule_open_ms(&round->schedule) <= now.mono_ms)
-    start(round, slot, now);
-  int64_t open_ms = fc_schedule_open_ms(&round->schedule);
-  int64_t wait_ms = round->next < round->target.settings->jobs_len
-                        ? fc_max64(open_ms, now.mono_ms) - now.mono_ms
-                        : WAIT_MAX_MS;
-  return fc_min64(wait_ms, WAIT_MAX_MS);
+    answer->ended = true;
+    round->ended++;
+  }
 }
 
 static enum fc_error run(struct round *round) {
   enum fc_error error = FC_OK;
-  while (!error && round->ended < round->target.settings->jobs_len) {
-    int64_t wait_ms = turn(round);
-    if (round->ended < round->target.settings->jobs_len)
-      error = fc_transport_run(round->transport, wait_ms);
+  while (!error && round->ended < round->settings->jobs_len) {
+    error = fc_poller_step(round->poller, WAIT_MAX_MS);
+    if (round->stopped)
+      give_up(round);
   }
   return error;
 }
 
-static enum fc_error round_init(struct round *round,
-                                const struct ctl_options *options,
-                                struct ctl_answer *answers) {
-  const struct fc_settings *settings = &options->settings;
-  const struct fc_schedule_limits limits = {
-      .interval_ms = settings->interval_ms,
-      .max_concurrency = settings->max_concurrency,
-      .per_minute = settings->max_requests_per_minute,
-  };
+static enum fc_error add_jobs(struct round *round) {
+  const struct fc_settings *settings = round->settings;
+  struct fc_now now = now_is();
+  enum fc_error error = FC_OK;
+  for (size_t i = 0; !error && i < settings->jobs_len; i++) {
+    const struct fc_job_spec *spec = &settings->jobs[i];
+    error = fc_instance_add(round->instance, spec->kind, spec->id, spec->name,
+                            FC_SOURCE_CONFIG, now);
+  }
+  /* Many new jobs would be spread over the interval. */
+  fc_instance_poll_now(round->instance, now);
+  return error;
+}
+
+static enum fc_error round_init(struct round *round) {
   enum fc_error error = fc_transport_curl_global_init();
-  *round =
-      (struct round){.target = {settings, &options->key}, .answers = answers};
-  if (!error)
-    error = fc_schedule_init(&round->schedule, &limits, /* seed = */ 0);
   if (error)
     return error;
-  round->slots_len =
-      (size_t)fc_min64((int64_t)settings->jobs_len, settings->max_concurrency);
-  round->slots = calloc(round->slots_len, sizeof(*round->slots));
-  round->transport = fc_transport_curl_new();
-  if (!round->slots || !round->transport)
+  struct fc_transport *transport = fc_transport_curl_new();
+  round->poller = transport ? fc_poller_new(transport, &fc_clock_system) : NULL;
+  round->instance = fc_instance_new(
+      round->settings, round->settings->interval_ms, /* seed = */ 0);
+  if (!round->poller || !round->instance)
     return FC_ERR_MEMORY;
-  for (size_t i = 0; i < round->slots_len; i++) {
-    fc_call_init(&round->slots[i].call);
-    round->slots[i].round = round;
-  }
-  return FC_OK;
+  fc_poller_set_observer(round->poller, on_result, round);
+  error = fc_poller_add(round->poller, round->instance);
+  return error ? error : add_jobs(round);
 }
 
 static void round_release(struct round *round) {
-  for (size_t i = 0; round->slots && i < round->slots_len; i++) {
-    if (round->slots[i].busy)
-      fc_call_cancel(&round->slots[i].call, round->transport);
-    fc_call_release(&round->slots[i].call);
-  }
-  free(round->slots);
-  fc_schedule_release(&round->schedule);
-  fc_transport_free(round->transport);
+  fc_poller_free(round->poller);
+  fc_instance_free(round->instance);
 }
 
 enum fc_error ctl_ask(const struct ctl_options *options,
                       struct ctl_answer *answers) {
-  struct round round;
+  struct round round = {.settings = &options->settings, .answers = answers};
   for (size_t i = 0; i < options->settings.jobs_len; i++) {
     answers[i].spec = &options->settings.jobs[i];
     answers[i].job.status = FC_STATUS_NONE;
   }
-  enum fc_error error = round_init(&round, options, answers);
+  enum fc_error error = round_init(&round);
   if (!error)
     error = run(&round);
   round_release(&round);

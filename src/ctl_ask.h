@@ -12,6 +12,7 @@
 /* What became of one question. */
 struct ctl_answer {
   const struct fc_job_spec *spec;
+  bool ended;        /* ... and nothing more will become of it */
   struct fc_job job; /* its status and figures; FC_STATUS_NONE: no answer. A
                         404 is lost: there is no time to wait and see */
   enum fc_answer answer;

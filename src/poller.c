@@ -45,6 +45,8 @@ struct fc_poller {
   struct fc_transport *transport;
   const struct fc_clock *clock;
   struct fc_journal *journal; /* NULL: nothing is saved */
+  fc_poller_observe observe;  /* NULL: nobody does */
+  void *observer;
   struct watch **watches;
   size_t watches_len;
   pthread_t thread;
@@ -134,14 +136,22 @@ static void call_put_back(struct poll_call *call) {
   call->watch->free_calls = call;
 }
 
+static bool report(struct watch *watch, const struct fc_ticket *ticket,
+                   const struct fc_result *result, struct fc_now now) {
+  struct fc_poller *poller = watch->poller;
+  bool rejected = fc_instance_report(watch->instance, ticket, result, now);
+  if (poller->observe)
+    poller->observe(ticket, result, poller->observer);
+  return rejected;
+}
+
 static void on_result(struct fc_call *fc_call, const struct fc_result *result,
                       void *data) {
   struct poll_call *call = data;
   struct watch *watch = call->watch;
   struct fc_now now = now_of(watch->poller);
   (void)fc_call;
-  bool rejected =
-      fc_instance_report(watch->instance, &call->ticket, result, now);
+  bool rejected = report(watch, &call->ticket, result, now);
   if (rejected && watch->target.settings->api_key_file)
     look_at_key(watch, /* rejected = */ true, now);
   call_put_back(call);
@@ -152,8 +162,7 @@ static void report_failure(struct watch *watch, const struct fc_ticket *ticket,
                            enum fc_error error) {
   struct fc_result result = {.answer = FC_ANSWER_NONE, .error = error};
   fc_text_copy(result.detail, sizeof(result.detail), fc_error_text(error));
-  (void)fc_instance_report(watch->instance, ticket, &result,
-                           now_of(watch->poller));
+  (void)report(watch, ticket, &result, now_of(watch->poller));
 }
 
 static void start(struct watch *watch, const struct fc_ticket *ticket) {
@@ -296,6 +305,12 @@ enum fc_error fc_poller_add(struct fc_poller *poller,
 void fc_poller_set_journal(struct fc_poller *poller,
                            struct fc_journal *journal) {
   poller->journal = journal;
+}
+
+void fc_poller_set_observer(struct fc_poller *poller, fc_poller_observe observe,
+                            void *data) {
+  poller->observe = observe;
+  poller->observer = data;
 }
 
 enum fc_error fc_poller_start(struct fc_poller *poller) {

@@ -35,6 +35,14 @@ void fc_poller_set_journal(struct fc_poller *poller,
 FC_MUST_USE enum fc_error fc_poller_add(struct fc_poller *poller,
                                         struct fc_instance *instance);
 
+/* Hears of each request that has ended, after its instance has; called in the
+ * poller's turn. The ticket's job is not to be touched. For a client that wants
+ * each single result, as firecrawlctl does. Not once it is started. */
+typedef void (*fc_poller_observe)(const struct fc_ticket *ticket,
+                                  const struct fc_result *result, void *data);
+void fc_poller_set_observer(struct fc_poller *poller, fc_poller_observe observe,
+                            void *data);
+
 /* Starts the thread, with all signals blocked: they are the host's.
  * FC_ERR_MEMORY where the system refuses. */
 FC_MUST_USE enum fc_error fc_poller_start(struct fc_poller *poller);
