@@ -154,17 +154,19 @@ static enum fc_error run(struct round *round) {
   return error;
 }
 
+/* All are due at once (an instance would spread many new ones over its
+ * interval), and a millisecond apart, for they are asked for in their order. */
 static enum fc_error add_jobs(struct round *round) {
   const struct fc_settings *settings = round->settings;
-  struct fc_now now = now_is();
+  struct fc_now due = now_is();
   enum fc_error error = FC_OK;
-  for (size_t i = 0; !error && i < settings->jobs_len; i++) {
+  due.mono_ms -= (int64_t)settings->jobs_len;
+  for (size_t i = 0; !error && i < settings->jobs_len; i++, due.mono_ms++) {
     const struct fc_job_spec *spec = &settings->jobs[i];
     error = fc_instance_add(round->instance, spec->kind, spec->id, spec->name,
-                            FC_SOURCE_CONFIG, now);
+                            FC_SOURCE_CONFIG, due);
+    fc_instance_poll_now(round->instance, due);
   }
-  /* Many new jobs would be spread over the interval. */
-  fc_instance_poll_now(round->instance, now);
   return error;
 }
 
