@@ -541,7 +541,7 @@ class Registered(Tool):
     def daemon(self):
         daemon = self.collectd(self.PLUGIN % (self.server.url,
                                               self.key_file()))
-        daemon.wait_metric("api_up", "", 1)
+        daemon.wait_metric("jobs", "processing", 0)
         return daemon
 
     def tell(self, daemon, *words):
