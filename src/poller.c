@@ -283,7 +283,7 @@ enum fc_error fc_poller_add(struct fc_poller *poller,
   fc_key_init(&watch->key);
   watch->target.settings = fc_instance_settings(instance);
   watch->target.key = &watch->key;
-  fc_source_init(&watch->source, instance, &poller->stop);
+  fc_source_init(&watch->source, instance, &watch->key, &poller->stop);
   enum fc_error error = load_key(watch);
   if (error) {
     watch_free(watch);

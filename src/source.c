@@ -8,9 +8,10 @@
 #include <string.h>
 
 void fc_source_init(struct fc_source *source, struct fc_instance *instance,
-                    const atomic_bool *stop) {
+                    const struct fc_key *key, const atomic_bool *stop) {
   *source = (struct fc_source){
       .instance = instance,
+      .key = key,
       .stop = stop,
       .path = fc_instance_settings(instance)->job_file,
   };
@@ -63,18 +64,18 @@ static void refuse(size_t line, const char *whole_reason, void *data) {
 }
 
 static void tell_unreadable(struct fc_source *source, const char *detail) {
-  if (!source->told)
+  if (strcmp(source->told, detail) != 0)
     fc_instance_note(source->instance, /* is_error = */ true,
                      "JobFile %s %s; the jobs it had are still watched",
                      source->path, detail);
-  source->told = true;
+  fc_text_copy(source->told, sizeof(source->told), detail);
 }
 
 static void tell_readable(struct fc_source *source) {
-  if (source->told)
+  if (source->told[0])
     fc_instance_note(source->instance, /* is_error = */ false,
                      "JobFile %s can be read again", source->path);
-  source->told = false;
+  source->told[0] = '\0';
 }
 
 static void tell_writable(struct fc_source *source, unsigned access) {
@@ -139,13 +140,28 @@ static void apply(struct fc_source *source, const char *text, size_t len,
   source->seems_empty = false;
 }
 
+static bool holds_key(const struct fc_source *source, const char *text,
+                      size_t len) {
+  struct fc_secret list[FC_KEY_SECRETS];
+  const struct fc_secrets secrets = {list, fc_key_secrets(source->key, list)};
+  return fc_jobfile_holds_secret(text, len, &secrets);
+}
+
 static void read_file(struct fc_source *source, struct fc_now now) {
   char *text, detail[FC_DETAIL_SIZE];
   size_t len;
   unsigned access;
-  if (fc_file_read(source->path, FC_JOBFILE_BYTES_MAX, &text, &len,
-                   &source->stamp, &access, detail, sizeof(detail))) {
+  if (fc_file_read_untrusted(
+          source->path, fc_instance_settings(source->instance)->api_key_file,
+          FC_JOBFILE_BYTES_MAX, &text, &len, &source->stamp, &access, detail,
+          sizeof(detail))) {
     tell_unreadable(source, detail);
+    return;
+  }
+  if (holds_key(source, text, len)) {
+    tell_unreadable(source, "holds the API key");
+    explicit_bzero(text, len);
+    free(text);
     return;
   }
   tell_readable(source);
@@ -161,11 +177,12 @@ int64_t fc_source_check(struct fc_source *source, struct fc_now now,
     return FC_NEVER;
   if (now.mono_ms < source->check_ms && !now_please)
     return source->check_ms;
-  bool first = !source->was_read && !source->told;
-  bool changed = fc_file_changed(source->path, &source->stamp);
-  if (changed || first || source->told || source->seems_empty || now_please)
+  bool told = source->told[0];
+  bool first = !source->was_read && !told;
+  bool changed = fc_file_untrusted_changed(source->path, &source->stamp);
+  if (changed || first || told || source->seems_empty || now_please)
     read_file(source, now);
-  source->was_read = !source->told;
+  source->was_read = !source->told[0];
   source->check_ms = now.mono_ms + FC_SOURCE_CHECK_MS;
   return source->check_ms;
 }

@@ -46,7 +46,7 @@ static void run_filter(const char *body, size_t len) {
                           len - i < PIECE ? len - i : PIECE))
       bench_die("the filter refuses the body");
   if (fc_envelope_finish(&envelope, &json, &json_len) ||
-      fc_parse_reply(json, json_len, &reply) ||
+      fc_parse_reply(json, json_len, NULL, &reply) ||
       reply.status != FC_STATUS_COMPLETED)
     bench_die("no status");
   fc_envelope_release(&envelope);

@@ -96,9 +96,10 @@ START_TEST(a_key_is_wiped_when_it_is_replaced_and_released) {
   begin();
   ck_assert_int_eq(fc_key_set(&key, SECRET, strlen(SECRET)), FC_OK);
   ck_assert_int_eq(fc_key_set(&key, SECOND, strlen(SECOND)), FC_OK);
+  ck_assert_int_eq(fc_key_set(&key, SECRET, strlen(SECRET)), FC_OK);
   ck_assert_uint_eq(watch.pages, 1);
   fc_key_release(&key);
-  ck_assert_uint_eq(watch.pages, 2);
+  ck_assert_uint_eq(watch.pages, 3);
   end(false, true);
 }
 END_TEST
