@@ -287,9 +287,14 @@ static void live(void) {
   }
 }
 
+/* The daemon's where it was given no metadata to free, and ours that blame what
+ * has not failed. */
+static const char *const wrong_words[] = {"n == NULL", "in your types.db",
+                                          "or newer is needed"};
+
 static void check_life(const char *what, bool good, long at) {
-  /* The daemon's words where it was given no metadata to free. */
-  good = good && !fake_collectd_log_find("n == NULL");
+  for (size_t i = 0; i < sizeof(wrong_words) / sizeof(wrong_words[0]); i++)
+    good = good && !fake_collectd_log_find(wrong_words[i]);
   if (good && !fake_collectd_fault())
     return;
   for (size_t i = 0; fake_collectd_log(i, NULL); i++)

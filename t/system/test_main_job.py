@@ -251,10 +251,11 @@ class Configuration(SystemTest):
 
     JOB = f'Extract "{DONE}"'
 
-    def run_idle(self, plugin, why):
+    BESIDE = "LoadPlugin load\n"
+
+    def run_idle(self, daemon, why):
         """The daemon runs, with all other plugins and without ours: `why` is
         all that is said."""
-        daemon = self.configured(plugin, more="LoadPlugin load\n")
         daemon.start()
         wait_for(lambda: "collectd_load_shortterm" in daemon.exposition(),
                  "another plugin has values")
@@ -267,14 +268,20 @@ class Configuration(SystemTest):
         self.assertFalse(os.path.exists(daemon.scratch + "/firecrawl.db"))
 
     def test_a_bad_option_in_the_only_instance_leaves_the_daemon_running(self):
-        self.run_idle(
+        self.run_idle(self.configured(
             f'<Instance "prod">\n{self.JOB}\nInterval abc\n</Instance>',
+            more=self.BESIDE),
             ['<Instance "prod">: Interval: expected a number from 0.1 to 86400 '
              'seconds, got "abc"; this instance is disabled',
              "no <Instance> is valid: nothing is watched"])
 
     def test_without_an_instance_the_daemon_runs(self):
-        self.run_idle("", ["no <Instance> is configured: nothing is watched"])
+        why = ["no <Instance> is configured: nothing is watched"]
+        self.run_idle(self.configured("", more=self.BESIDE), why)
+        bare = self.configured("", "bare",
+                               more=self.BESIDE + "LoadPlugin firecrawl\n")
+        bare.without("firecrawl")
+        self.run_idle(bare, why)
 
     def test_a_key_file_that_comes_later_is_waited_for(self):
         fake = self.fake(SCRIPT)
