@@ -58,23 +58,27 @@ static void refuse(size_t line, const char *whole_reason, void *data) {
                    "%s line %zu: %s%s", source->path, line, subject, reason);
   }
   if (reading->bad <= FC_SOURCE_LINES_TOLD)
-    fc_instance_note(source->instance, /* is_error = */ true,
+    fc_instance_note(source->instance, FC_SEVERITY_FAILURE,
                      "JobFile %s line %zu: %s%s", source->path, line, subject,
                      reason);
 }
 
 static void tell_unreadable(struct fc_source *source, const char *detail) {
-  if (strcmp(source->told, detail) != 0)
-    fc_instance_note(source->instance, /* is_error = */ true,
+  if (strcmp(source->told, detail) != 0 && source->has_jobs)
+    fc_instance_note(source->instance, FC_SEVERITY_FAILURE,
                      "JobFile %s %s; the jobs it had are still watched",
+                     source->path, detail);
+  else if (strcmp(source->told, detail) != 0)
+    fc_instance_note(source->instance, FC_SEVERITY_WARNING,
+                     "JobFile %s %s; it is read as soon as it can be",
                      source->path, detail);
   fc_text_copy(source->told, sizeof(source->told), detail);
 }
 
 static void tell_readable(struct fc_source *source) {
   if (source->told[0])
-    fc_instance_note(source->instance, /* is_error = */ false,
-                     "JobFile %s can be read again", source->path);
+    fc_instance_note(source->instance, FC_SEVERITY_OKAY,
+                     "JobFile %s can be read now", source->path);
   source->told[0] = '\0';
 }
 
@@ -82,7 +86,7 @@ static void tell_writable(struct fc_source *source, unsigned access) {
   bool writable =
       (access | fc_file_directory_access(source->path)) & FC_FILE_WORLD_WRITE;
   if (writable && !source->told_writable)
-    fc_instance_note(source->instance, /* is_error = */ true,
+    fc_instance_note(source->instance, FC_SEVERITY_FAILURE,
                      "JobFile %s can be written by everyone, who can thus have "
                      "requests made with the key",
                      source->path);
@@ -126,14 +130,14 @@ static void apply(struct fc_source *source, const char *text, size_t len,
     return;
   if (error) {
     /* Half a reading says nothing of the lines behind it. */
-    fc_instance_note(instance, /* is_error = */ true, "JobFile %s: %s",
+    fc_instance_note(instance, FC_SEVERITY_FAILURE, "JobFile %s: %s",
                      source->path, fc_error_text(error));
     source->stamp = (struct fc_file_stamp){0};
     return;
   }
   fc_instance_file_end(instance, reading.bad ? reading.first_bad : NULL, now);
   if (reading.bad > FC_SOURCE_LINES_TOLD)
-    fc_instance_note(instance, /* is_error = */ true,
+    fc_instance_note(instance, FC_SEVERITY_FAILURE,
                      "JobFile %s: %zu more bad lines", source->path,
                      reading.bad - FC_SOURCE_LINES_TOLD);
   source->has_jobs = reading.jobs > 0;

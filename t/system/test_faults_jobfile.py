@@ -315,7 +315,7 @@ class Unreadable(FaultTest):
         wait_for(lambda: "Input/output error" in daemon.log_text(),
                  "the error is told")
         wait_for(lambda: server.requests, "it is tried again")
-        wait_for(lambda: "can be read again" in daemon.log_text(),
+        wait_for(lambda: "can be read now" in daemon.log_text(),
                  "the recovery is told")
         self.check_invariants(daemon, {("eio", "a")})
         self.end(daemon, [("ID4", "read-error")])
