@@ -100,7 +100,7 @@ int bench_body(int argc, char **argv) {
     parsers[row].run(body, len);
   cpu_us = bench_cpu_us() - cpu_us;
   (void)printf("mb_per_second %.1f\n",
-               (double)len * ROUNDS / (double)(cpu_us ? cpu_us : 1));
+               (double)(len * ROUNDS) / (double)(cpu_us ? cpu_us : 1));
   free(body);
   return 0;
 }

@@ -154,14 +154,15 @@ START_TEST(a_file_that_is_refused_is_told_of_once_and_keeps_the_jobs) {
                  "JobFile %s %s; the jobs it had are still watched", path,
                  refused[_i].reason);
   ck_assert_str_eq(note.text, text);
-  ck_assert(note.is_error);
+  ck_assert_int_eq(note.severity, FC_SEVERITY_FAILURE);
   ck_assert(!fc_instance_take_note(instance, &note));
   ck_assert_int_eq(remove(path), 0);
   write_file(path, "b\nc\nd\n");
   look();
   assert_jobs("bcd");
   ck_assert(fc_instance_take_note(instance, &note));
-  ck_assert(strstr(note.text, "can be read again") && !note.is_error);
+  ck_assert(strstr(note.text, "can be read now") &&
+            note.severity == FC_SEVERITY_OKAY);
   ck_assert(!fc_instance_take_note(instance, &note));
 }
 END_TEST
