@@ -3,7 +3,7 @@
 # or with sudo. To be sourced by a bash script that has set -eu.
 #
 #   packages_build           compiler, autotools and libraries
-#   packages_clang           the second compiler
+#   packages_clang           the second compiler, with its sanitizers
 #   packages_collectd        the daemon and its plugin headers; sets COLLECTD,
 #                            COLLECTDCTL, COLLECTD_PLUGINDIR, COLLECTD_TYPESDB
 #                            and COLLECTD_INCLUDEDIR
@@ -19,7 +19,8 @@
 # control fields of NAME. A collectd that the machine has is used as it is.
 #
 # What apt says goes to PACKAGES_LOG. apt is not called when nothing is missing,
-# and its lists are renewed only when a package cannot be had without.
+# and its lists are renewed only when a package cannot be had without. Root is
+# needed only where a package must be installed.
 
 packages_top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PACKAGES_ROOT=${PACKAGES_ROOT:-$packages_top/build-aux/root}
@@ -31,7 +32,7 @@ packages_build() {
 }
 
 packages_clang() {
-  packages_install clang
+  packages_install clang libclang-rt-dev
 }
 
 packages_collectd() {
@@ -104,6 +105,11 @@ packages_install() {
     packages_installed "$name" || missing+=("$name")
   done
   [[ ${#missing[@]} -eq 0 ]] && return
+  if ! packages_may_be_root; then
+    echo "packages.sh: cannot install ${missing[*]}:" \
+      "run it as root, or install sudo" >&2
+    return 1
+  fi
   # needrestart's hook would restart services that use an upgraded library.
   packages_apt "install ${missing[*]}" \
     packages_as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
@@ -126,15 +132,16 @@ packages_unpack() {
 }
 
 packages_unpack_one() {
-  local dir status=0
-  dir=$(mktemp -d)
+  local dir root status=0
+  dir=$(mktemp -d) || return
+  root=$(readlink -m "$PACKAGES_ROOT")
   (
     cd "$dir" &&
       apt-get download "$1" &&
-      mkdir -p "$PACKAGES_ROOT/.packages" &&
-      dpkg-deb -x ./*.deb "$PACKAGES_ROOT" &&
+      mkdir -p "$root/.packages" &&
+      dpkg-deb -x ./*.deb "$root" &&
       dpkg-deb -f ./*.deb >control &&
-      mv control "$PACKAGES_ROOT/.packages/$1"
+      mv control "$root/.packages/$1"
   ) || status=$?
   rm -rf "$dir"
   return "$status"
@@ -143,14 +150,23 @@ packages_unpack_one() {
 # packages_apt WHAT COMMAND...: runs the command; if it fails, renews apt's
 # lists and tries once more.
 packages_apt() {
-  local what=$1
+  local what=$1 why="see $PACKAGES_LOG"
   shift
-  mkdir -p "$(dirname "$PACKAGES_LOG")"
+  mkdir -p "$(dirname "$PACKAGES_LOG")" || return
+  : >>"$PACKAGES_LOG" || return
   "$@" >>"$PACKAGES_LOG" 2>&1 && return
-  packages_as_root apt-get update >>"$PACKAGES_LOG" 2>&1 || true
-  "$@" >>"$PACKAGES_LOG" 2>&1 && return
-  echo "packages.sh: cannot $what: see $PACKAGES_LOG" >&2
+  if packages_may_be_root; then
+    packages_as_root apt-get update >>"$PACKAGES_LOG" 2>&1 || true
+    "$@" >>"$PACKAGES_LOG" 2>&1 && return
+  else
+    why+="; to renew apt's lists, run it as root, or install sudo"
+  fi
+  echo "packages.sh: cannot $what: $why" >&2
   return 1
+}
+
+packages_may_be_root() {
+  [[ $(id -u) -eq 0 || -n $(type -P sudo) ]]
 }
 
 packages_as_root() {

@@ -1,9 +1,12 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # top is the caller's
 # A scratch directory with a copy of the tree to build in, so that the checkout
-# stays clean. To be sourced by a bash script that has set -eu and $top.
+# stays clean. To be sourced by a bash script that has set -eu and $top, after
+# packages.sh.
 #
-#   scratch_make       sets $scratch; it goes at exit, unless $keep is "yes"
+#   scratch_make       sets $scratch; it goes at exit, unless $keep is "yes".
+#                      PACKAGES_ROOT becomes a link in it: to be called before
+#                      packages_collectd, packages_graphs and packages_unpack
 #   scratch_copy_tree  copies the tree to $scratch/tree: the files that git
 #                      knows or would add, or the whole directory without git
 #   scratch_build TARGETS ARGUMENT...
@@ -11,7 +14,10 @@
 #                      $scratch/build and makes the targets; shows the end of
 #                      what was said if that fails
 
+# A checkout may have blanks and more in its path, which autoconf and make do not
+# take: what they are given lies below $scratch.
 scratch_make() {
+  [[ ${TMPDIR:-/tmp} =~ ^[[:alnum:]/._+-]+$ ]] || export TMPDIR=/tmp
   scratch=$(mktemp -d)
   # Programs that the daemon starts as another user live below.
   chmod 755 "$scratch"
@@ -19,6 +25,8 @@ scratch_make() {
   trap 'exit 130' INT
   trap 'exit 143' TERM
   mkdir "$scratch/log"
+  ln -s "$(readlink -m "$PACKAGES_ROOT")" "$scratch/root"
+  PACKAGES_ROOT=$scratch/root
 }
 
 scratch_clean_up() {

@@ -439,10 +439,9 @@ static void log_disabled(const char *block, const char *option,
         option, option[0] ? ": " : "", reason->text);
 }
 
-/* The key file has to be good at the start: later, a bad one is only as bad as
- * the key in use. */
-static int check_key_file(const char *block, const struct fc_settings *settings,
-                          struct reason *reason) {
+/* One that is not there yet, or not good, is waited for. */
+static void look_at_key_file(const char *block,
+                             const struct fc_settings *settings) {
   struct fc_key key;
   unsigned access = 0;
   char detail[FC_DETAIL_SIZE], line[PATH_QUOTE_SIZE];
@@ -453,12 +452,13 @@ static int check_key_file(const char *block, const struct fc_settings *settings,
   fc_key_release(&key);
   show(line, sizeof(line), path);
   if (error)
-    return refuse(reason, "%s %s", line, detail);
-  if (access)
+    WARNING("firecrawl plugin: %s: APIKeyFile: %s %s; no request is made until "
+            "it holds a key",
+            block, line, detail);
+  else if (access)
     WARNING("firecrawl plugin: %s: APIKeyFile: %s is readable or writable by "
             "others than its owner: chmod 600 it",
             block, line);
-  return 0;
 }
 
 static void warn_of_risks(const char *block,
@@ -472,24 +472,12 @@ static void warn_of_risks(const char *block,
     WARNING("firecrawl plugin: %s: URL: the API key crosses the network in the "
             "clear: use https",
             block);
+  if (settings->api_key_file)
+    look_at_key_file(block, settings);
   if (settings->api_key)
     NOTICE("firecrawl plugin: %s: APIKey: a key in APIKeyFile is better "
            "protected than one in the configuration",
            block);
-}
-
-static int check_key(const char *block, const struct fc_settings *settings) {
-  struct reason reason;
-  if (settings->api_key && settings->api_key_file) {
-    (void)refuse(&reason, "expected one of APIKey and APIKeyFile, got both");
-    log_disabled(block, "APIKey", &reason);
-    return -1;
-  }
-  if (settings->api_key_file && check_key_file(block, settings, &reason)) {
-    log_disabled(block, "APIKeyFile", &reason);
-    return -1;
-  }
-  return 0;
 }
 
 static int check_instance(const char *block,
@@ -503,8 +491,11 @@ static int check_instance(const char *block,
     log_disabled(block, "", &reason);
     return -1;
   }
-  if (check_key(block, settings))
+  if (settings->api_key && settings->api_key_file) {
+    (void)refuse(&reason, "expected one of APIKey and APIKeyFile, got both");
+    log_disabled(block, "APIKey", &reason);
     return -1;
+  }
   warn_of_risks(block, settings);
   return 0;
 }
@@ -609,12 +600,13 @@ static void settings_free(struct fc_settings *settings) {
   free(settings);
 }
 
-static void read_instance(struct fc_config *config,
+/* False after an ERROR. */
+static bool read_instance(struct fc_config *config,
                           const oconfig_item_t *item) {
   char block[QUOTE_SIZE + sizeof("<Instance >")];
   const char *name = instance_name(config, item, block, sizeof(block));
   if (!name)
-    return;
+    return false;
   struct fc_settings **instances =
       reallocarray(config->instances, config->instances_len + 1,
                    sizeof(struct fc_settings *));
@@ -622,13 +614,16 @@ static void read_instance(struct fc_config *config,
   if (instances)
     config->instances = instances;
   if (!settings) {
-    ERROR("firecrawl plugin: %s: out of memory", block);
-    return;
+    ERROR("firecrawl plugin: %s: out of memory; this instance is disabled",
+          block);
+    return false;
   }
-  if (read_options(block, item, settings) || check_instance(block, settings))
+  if (read_options(block, item, settings) || check_instance(block, settings)) {
     settings_free(settings);
-  else
-    instances[config->instances_len++] = settings;
+    return false;
+  }
+  instances[config->instances_len++] = settings;
+  return true;
 }
 
 static void read_state_file(struct fc_config *config,
@@ -644,15 +639,13 @@ static void read_state_file(struct fc_config *config,
     ERROR("firecrawl plugin: StateFile: %s", reason.text);
 }
 
-int fc_config_read(struct fc_config *config, const oconfig_item_t *block) {
-  int instances = 0, state_files = 0;
+void fc_config_read(struct fc_config *config, const oconfig_item_t *block) {
   for (int i = 0; i < block->children_num; i++) {
     const oconfig_item_t *item = &block->children[i];
     if (strcasecmp(item->key, "Instance") == 0) {
-      instances++;
-      read_instance(config, item);
+      if (!read_instance(config, item))
+        config->has_invalid = true;
     } else if (strcasecmp(item->key, "StateFile") == 0) {
-      state_files++;
       read_state_file(config, item);
     } else {
       bool misplaced = fc_kind_by_option(item->key) || find_option(item->key);
@@ -660,14 +653,6 @@ int fc_config_read(struct fc_config *config, const oconfig_item_t *block) {
                       misplaced ? ": it belongs in an <Instance>" : "");
     }
   }
-  if (config->instances_len)
-    return 0;
-  if (instances == 0 && state_files == 0)
-    ERROR("firecrawl plugin: <Plugin firecrawl>: expected an <Instance> block, "
-          "got none");
-  else if (instances)
-    ERROR("firecrawl plugin: no <Instance> is valid: nothing is watched");
-  return instances == 0 && state_files ? 0 : -1;
 }
 
 void fc_config_release(struct fc_config *config) {

@@ -12,17 +12,17 @@
 
 /* All zero bytes: nothing configured yet. Owns what it points to. */
 struct fc_config {
-  char *state_file; /* NULL: the default */
-  struct fc_settings **instances;
+  char *state_file;               /* NULL: the default */
+  struct fc_settings **instances; /* the valid ones */
   size_t instances_len;
+  bool has_invalid; /* there was an <Instance> that is not among them */
 };
 
 /* Adds one block to what earlier ones gave. A bad value disables its <Instance>
- * with one ERROR that names block, option and reason; an unknown option is a
- * WARNING. Returns -1, which stops the daemon, only when there is no valid
- * instance; a block without any <Instance> may still set StateFile for those of
- * other files. */
-int fc_config_read(struct fc_config *config, const oconfig_item_t *block);
+ * with one ERROR that names block, option and reason; an unknown option, and a
+ * key file that cannot be read yet, is a WARNING. Never fails, for that would
+ * stop the whole daemon. */
+void fc_config_read(struct fc_config *config, const oconfig_item_t *block);
 
 /* The name of the i-th option of an <Instance>, NULL behind the last one. */
 const char *fc_config_option(size_t i);

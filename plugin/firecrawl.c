@@ -24,6 +24,9 @@
 /* In collectd's BaseDir, which is the daemon's working directory. */
 #define DEFAULT_STATE_FILE "firecrawl.db"
 
+/* How each line ends that says why init gives up. */
+#define NOTHING "; nothing is watched"
+
 enum { EARLY_MAX = 256 /* registrations kept until init */ };
 
 /* One <Instance> at work. */
@@ -52,7 +55,8 @@ static struct {
 } plugin = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int fc_config(oconfig_item_t *block) {
-  return fc_config_read(&plugin.config, block);
+  fc_config_read(&plugin.config, block);
+  return 0;
 }
 
 static void hand_over_events(struct fc_watched *watched, struct fc_now now) {
@@ -71,7 +75,7 @@ static void hand_over_events(struct fc_watched *watched, struct fc_now now) {
 static void log_notes(struct fc_watched *watched) {
   struct fc_note note;
   while (fc_instance_take_note(watched->instance, &note))
-    plugin_log(note.is_error ? LOG_ERR : LOG_NOTICE, "firecrawl plugin: %s: %s",
+    plugin_log(fc_notify_log_level(note.severity), "firecrawl plugin: %s: %s",
                fc_instance_settings(watched->instance)->name, note.text);
 }
 
@@ -159,7 +163,8 @@ static int init_instance(const struct fc_settings *settings) {
     plugin.watched[plugin.watched_len++] = watched;
   if (!watched || restore_jobs(watched->instance, now) ||
       fc_poller_add(plugin.poller, watched->instance)) {
-    ERROR("firecrawl plugin: <Instance \"%s\">: out of memory", settings->name);
+    ERROR("firecrawl plugin: <Instance \"%s\">: out of memory" NOTHING,
+          settings->name);
     return -1;
   }
   return 0;
@@ -168,9 +173,10 @@ static int init_instance(const struct fc_settings *settings) {
 static int init_poller(void) {
   enum fc_error error = fc_transport_curl_global_init();
   if (error) {
-    ERROR("firecrawl plugin: libcurl %s cannot be used: 7.87 or newer is "
-          "needed",
-          fc_transport_curl_version());
+    ERROR("firecrawl plugin: libcurl %s cannot be used: %s" NOTHING,
+          fc_transport_curl_version(),
+          error == FC_ERR_ARGUMENT ? "7.87 or newer is needed"
+                                   : fc_error_text(error));
     return -1;
   }
   struct fc_transport *transport = fc_transport_curl_new();
@@ -178,7 +184,7 @@ static int init_poller(void) {
   plugin.watched =
       calloc(plugin.config.instances_len, sizeof(struct fc_watched *));
   if (!plugin.poller || !plugin.watched) {
-    ERROR("firecrawl plugin: out of memory");
+    ERROR("firecrawl plugin: out of memory" NOTHING);
     return -1;
   }
   return 0;
@@ -189,7 +195,7 @@ static int init_journal(void) {
   plugin.journal = fc_journal_new(path ? path : DEFAULT_STATE_FILE,
                                   fc_clock_system.now(fc_clock_system.data));
   if (!plugin.journal) {
-    ERROR("firecrawl plugin: out of memory");
+    ERROR("firecrawl plugin: out of memory" NOTHING);
     return -1;
   }
   fc_poller_set_journal(plugin.poller, plugin.journal);
@@ -203,11 +209,13 @@ static int register_reads(void) {
     (void)snprintf(name, sizeof(name), "firecrawl/%s",
                    fc_instance_settings(watched->instance)->name);
     /* No free function: the daemon would free it before the poller stops. */
-    int status = plugin_register_complex_read("firecrawl", name, fc_read,
-                                              /* interval = the plugin's */ 0,
-                                              &(user_data_t){.data = watched});
-    if (status)
-      return status;
+    if (plugin_register_complex_read("firecrawl", name, fc_read,
+                                     /* interval = the plugin's */ 0,
+                                     &(user_data_t){.data = watched})) {
+      ERROR("firecrawl plugin: collectd takes no read callback" NOTHING);
+      (void)plugin_unregister_read_group("firecrawl");
+      return -1;
+    }
   }
   return 0;
 }
@@ -308,33 +316,34 @@ static void run(void) {
 }
 
 static int start(void) {
+  if (plugin.config.instances_len == 0) {
+    ERROR("firecrawl plugin: no <Instance> is %s: nothing is watched",
+          plugin.config.has_invalid ? "valid" : "configured");
+    return -1;
+  }
   if (init_poller() || init_journal())
     return -1;
   for (size_t i = 0; i < plugin.config.instances_len; i++)
     if (init_instance(plugin.config.instances[i]))
       return -1;
   if (fc_poller_start(plugin.poller)) {
-    ERROR("firecrawl plugin: the poller thread does not start");
+    ERROR("firecrawl plugin: the poller's thread does not start" NOTHING);
     return -1;
   }
+  fc_metrics_init(&plugin.metrics);
   run();
   return register_reads();
 }
 
-/* Reads are registered last: the daemon keeps those of a plugin whose init has
- * failed. The other callbacks stay, and do nothing then: the daemon's lists of
- * them have no lock, and other plugins' threads may be reading them by now. */
+/* Always 0: after an init that failed, the daemon would end with status 1 one
+ * day. Types and reads are registered last, and not at all where there is
+ * nothing to watch. The other callbacks stay, and do nothing then: the daemon's
+ * lists of them have no lock, and other plugins' threads may be reading them by
+ * now. */
 static int fc_init(void) {
-  if (plugin.config.instances_len == 0) {
-    ERROR("firecrawl plugin: no <Instance> is configured: there is nothing to "
-          "watch");
-    return -1;
-  }
-  fc_metrics_init(&plugin.metrics);
   if (start()) {
-    (void)plugin_unregister_read_group("firecrawl");
     release();
-    return -1;
+    return 0;
   }
   INFO("firecrawl plugin: version " FC_VERSION
        ", libcurl %s, json-c %s, SQLite %s; %zu instance%s",

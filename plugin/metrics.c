@@ -68,17 +68,21 @@ static bool register_type(enum fc_metric metric) {
   return plugin_register_data_set(&set) == 0;
 }
 
+static bool type_is_usable(enum fc_metric metric) {
+  const data_set_t *known = plugin_get_ds(rows[metric].type);
+  if (known ? shape_is_ours(known, metric) : register_type(metric))
+    return true;
+  ERROR("firecrawl plugin: the type \"%s\" %s; its values are not dispatched",
+        rows[metric].type,
+        known ? "is defined otherwise in your types.db than this plugin needs "
+                "it (see contrib/types.db)"
+              : "cannot be registered: out of memory");
+  return false;
+}
+
 void fc_metrics_init(struct fc_metrics *metrics) {
-  for (size_t i = 0; i < FC_METRIC_COUNT; i++) {
-    const data_set_t *known = plugin_get_ds(rows[i].type);
-    metrics->usable[i] = known ? shape_is_ours(known, (enum fc_metric)i)
-                               : register_type((enum fc_metric)i);
-    if (!metrics->usable[i])
-      ERROR("firecrawl plugin: the type \"%s\" is defined otherwise in your "
-            "types.db than this plugin needs it (see contrib/types.db); its "
-            "values are not dispatched",
-            rows[i].type);
-  }
+  for (size_t i = 0; i < FC_METRIC_COUNT; i++)
+    metrics->usable[i] = type_is_usable((enum fc_metric)i);
 }
 
 /* What all values of one pass share. */

@@ -19,6 +19,10 @@ static const struct {
     [FC_SEVERITY_OKAY] = {NOTIF_OKAY, LOG_NOTICE},
 };
 
+int fc_notify_log_level(enum fc_severity severity) {
+  return severities[severity].log;
+}
+
 /* A handler gets the notification with what metadata memory allows. */
 static void add_text(notification_t *notification, const char *name,
                      const char *value) {
@@ -78,7 +82,7 @@ void fc_notify_dispatch(const struct fc_settings *settings,
   (void)snprintf(notification.type_instance, sizeof(notification.type_instance),
                  "%s", event->name);
   add_metadata(&notification, settings, event);
-  plugin_log(severities[severity].log, "firecrawl plugin: %s: %s",
+  plugin_log(fc_notify_log_level(severity), "firecrawl plugin: %s: %s",
              settings->name, message);
   (void)plugin_dispatch_notification(&notification);
   /* Without any, the daemon would call that an error. */

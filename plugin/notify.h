@@ -6,6 +6,9 @@
 #include "src/event.h"
 #include "src/settings.h"
 
+/* The severity as a level of plugin_log. */
+int fc_notify_log_level(enum fc_severity severity);
+
 /* Hands the event to every notification handler of the daemon, in this thread,
  * and logs it. The read callback only; under no lock, for handlers may take
  * their time and may call back into this plugin. Where nobody listens, the

@@ -10,13 +10,28 @@
 enum {
   /* A body that is none of the API's (a gateway's HTML) is read on to keep the
    * connection, but not for long. */
-  DRAIN_MAX = 64 * 1024
+  DRAIN_MAX = 64 * 1024,
+  LINK_SIZE = 2048 /* of a Link header; what is behind that is not read */
 };
 
 /* The call around an exchange. */
 static struct fc_call *call_of(struct fc_exchange *exchange) {
   return (struct fc_call *)((char *)exchange -
                             offsetof(struct fc_call, exchange));
+}
+
+/* What no text of the server's or of libcurl's may repeat. */
+static struct fc_secrets secrets_of(const struct fc_call *call,
+                                    struct fc_secret list[FC_KEY_SECRETS]) {
+  return (struct fc_secrets){list, fc_key_secrets(call->target->key, list)};
+}
+
+/* Such text comes through here or fc_parse_reply, before it is cut. */
+static size_t take_text(const struct fc_call *call, char *out, size_t size,
+                        const char *text, size_t len) {
+  struct fc_secret list[FC_KEY_SECRETS];
+  const struct fc_secrets secrets = secrets_of(call, list);
+  return fc_text_line_masked(&secrets, out, size, text, len);
 }
 
 static void header_date(struct fc_call *call, const char *value, size_t len) {
@@ -49,10 +64,12 @@ static void header_retry_after(struct fc_call *call, const char *value,
 /* `Link: </v2/scrape>; rel="successor-version"` (RFC 8288, RFC 5829). Of
  * several links, each comes in a header of its own or after a comma. */
 static void header_link(struct fc_call *call, const char *value, size_t len) {
-  const char *rel = memmem(value, len, "successor-version", 17);
+  char line[LINK_SIZE];
+  len = take_text(call, line, sizeof(line), value, len);
+  const char *rel = memmem(line, len, "successor-version", 17);
   if (!rel)
     return;
-  const char *open = memrchr(value, '<', (size_t)(rel - value));
+  const char *open = memrchr(line, '<', (size_t)(rel - line));
   const char *close = open ? memchr(open, '>', (size_t)(rel - open)) : NULL;
   if (close)
     (void)fc_text_line(call->result.successor, sizeof(call->result.successor),
@@ -112,8 +129,14 @@ static void fail(struct fc_result *result, enum fc_error error,
   size_t used = 0;
   result->answer = FC_ANSWER_NONE;
   result->error = error;
-  fc_text_append(result->detail, sizeof(result->detail), &used, "%s",
-                 text ? text : fc_error_text(error));
+  fc_text_append(result->detail, sizeof(result->detail), &used, "%s", text);
+}
+
+static void fail_transport(struct fc_call *call, enum fc_error error,
+                           const char *text) {
+  char line[FC_DETAIL_SIZE];
+  size_t len = take_text(call, line, sizeof(line), text, strlen(text));
+  fail(&call->result, error, len ? line : fc_error_text(error));
 }
 
 /* Parses what the envelope kept; the reply stays empty where the body is none
@@ -121,11 +144,13 @@ static void fail(struct fc_result *result, enum fc_error error,
 static enum fc_error parse_body(struct fc_call *call) {
   const char *json;
   size_t len;
+  struct fc_secret list[FC_KEY_SECRETS];
+  const struct fc_secrets secrets = secrets_of(call, list);
   enum fc_error error = call->body_error;
   if (!error)
     error = fc_envelope_finish(&call->envelope, &json, &len);
   if (!error)
-    error = fc_parse_reply(json, len, &call->result.reply);
+    error = fc_parse_reply(json, len, &secrets, &call->result.reply);
   struct fc_reply *reply = &call->result.reply;
   if (reply->status == FC_STATUS_FAILED && reply->says_cancelled &&
       call->kind->cancelled_reads_failed)
@@ -223,12 +248,11 @@ static void on_done(struct fc_exchange *exchange,
   enum fc_error body_error = parse_body(call);
   bool broken = transport->error && transport->error != call->body_error;
   if (transport->http_code == 0)
-    fail(result, transport->error ? transport->error : FC_ERR_HTTP,
-         transport->detail[0] ? transport->detail : NULL);
+    fail_transport(call, transport->error ? transport->error : FC_ERR_HTTP,
+                   transport->detail);
   else if (broken &&
            (transport->http_code == 200 || transport->http_code == 404))
-    fail(result, transport->error,
-         transport->detail[0] ? transport->detail : NULL);
+    fail_transport(call, transport->error, transport->detail);
   else
     classify_code(call, body_error);
   decide_retry_after(call);
@@ -274,6 +298,7 @@ enum fc_error fc_call_start(struct fc_call *call,
   if (error)
     return error;
   call_reset(call);
+  call->target = target;
   call->kind = kind;
   call->now_s = now_s;
   call->done = done;

@@ -36,7 +36,8 @@ struct fc_result {
   char successor[FC_WORD_SIZE]; /* Link rel="successor-version", else the
                                    body's `replacement`; "" if neither */
   char detail[FC_DETAIL_SIZE];  /* of an error, one safe line without the body
-                                   or the key */
+                                   or the key; no other text here repeats the
+                                   key either: it is FC_SECRET_MASK there */
 };
 
 enum { FC_RETRY_AFTER_MAX_S = 3600 };
@@ -50,6 +51,7 @@ struct fc_call {
   struct fc_exchange exchange;
   struct fc_envelope envelope;
   struct fc_result result;
+  const struct fc_target *target;
   enum fc_error body_error; /* what the envelope said; the rest is drained */
   size_t drained_bytes;
   const struct fc_kind *kind;

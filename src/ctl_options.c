@@ -61,11 +61,11 @@ static bool set_text(const struct row *row, struct ctl_options *options,
 /* Seconds, perhaps with a fraction, to milliseconds. */
 static bool set_seconds(const struct row *row, struct ctl_options *options,
                         const char *value, struct ctl_reason *reason) {
-  enum { MIN_MS = 100, MAX_MS = 86400000 };
+  static const double min_ms = 100, max_ms = 86400000;
   char text[QUOTE_SIZE], *end = NULL;
   bool plain = value[0] && value[strspn(value, "0123456789.")] == '\0';
   double ms = plain ? strtod(value, &end) * 1000.0 + 0.5 : 0;
-  if (!plain || *end || ms < MIN_MS || ms > MAX_MS + 1)
+  if (!plain || *end || ms < min_ms || ms > max_ms + 1)
     return ctl_refuse(reason,
                       "--%s: a number of seconds from 0.1 to 86400 is "
                       "expected, got \"%s\"",

@@ -1,5 +1,6 @@
 #include "src/file.h"
 
+#include "src/path.h"
 #include "src/text.h"
 
 #include <errno.h>
@@ -24,15 +25,29 @@ static struct fc_file_stamp stamp_of(const struct stat *info) {
   };
 }
 
-bool fc_file_changed(const char *path, struct fc_file_stamp *stamp) {
-  struct stat info;
+/* info is NULL where there is none. */
+static bool stamp_changed(const struct stat *info,
+                          struct fc_file_stamp *stamp) {
   struct fc_file_stamp before = *stamp;
-  *stamp = (struct fc_file_stamp){0};
-  if (stat(path, &info) == 0)
-    *stamp = stamp_of(&info);
+  *stamp = info ? stamp_of(info) : (struct fc_file_stamp){0};
   return before.device != stamp->device || before.inode != stamp->inode ||
          before.size != stamp->size || before.mtime_ns != stamp->mtime_ns ||
          before.ctime_ns != stamp->ctime_ns;
+}
+
+bool fc_file_changed(const char *path, struct fc_file_stamp *stamp) {
+  struct stat info;
+  return stamp_changed(stat(path, &info) == 0 ? &info : NULL, stamp);
+}
+
+bool fc_file_untrusted_changed(const char *path, struct fc_file_stamp *stamp) {
+  struct stat info;
+  bool stranger;
+  int fd = fc_path_open(path, /* examine = */ true, &stranger);
+  bool examined = fd >= 0 && fstat(fd, &info) == 0;
+  if (fd >= 0)
+    (void)close(fd);
+  return stamp_changed(examined ? &info : NULL, stamp);
 }
 
 static const struct {
@@ -138,11 +153,12 @@ static enum fc_error read_open(int fd, size_t max_bytes, char **data,
   return FC_OK;
 }
 
-enum fc_error fc_file_read(const char *path, size_t max_bytes, char **data,
-                           size_t *len, struct fc_file_stamp *stamp,
-                           unsigned *access, char *detail, size_t size) {
+/* Closes the descriptor; negative: errno says why there is none. */
+static enum fc_error read_and_close(int fd, size_t max_bytes, char **data,
+                                    size_t *len, struct fc_file_stamp *stamp,
+                                    unsigned *access, char *detail,
+                                    size_t size) {
   struct stat info;
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0) {
     say_errno(detail, size, "cannot be opened");
     return FC_ERR_IO;
@@ -157,4 +173,42 @@ enum fc_error fc_file_read(const char *path, size_t max_bytes, char **data,
   if (access)
     *access = access_of(info.st_mode);
   return FC_OK;
+}
+
+enum fc_error fc_file_read(const char *path, size_t max_bytes, char **data,
+                           size_t *len, struct fc_file_stamp *stamp,
+                           unsigned *access, char *detail, size_t size) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  return read_and_close(fd, max_bytes, data, len, stamp, access, detail, size);
+}
+
+/* Why a file that somebody else put there is not to be read; NULL: it may. */
+static const char *what_speaks_against(int fd, const char *forbidden) {
+  struct stat info, other;
+  if (fstat(fd, &info) || !S_ISREG(info.st_mode))
+    return NULL;
+  if (forbidden && stat(forbidden, &other) == 0 &&
+      info.st_dev == other.st_dev && info.st_ino == other.st_ino)
+    return "is the file of the API key";
+  return info.st_nlink > 1 ? "has several hard links" : NULL;
+}
+
+enum fc_error fc_file_read_untrusted(const char *path, const char *forbidden,
+                                     size_t max_bytes, char **data, size_t *len,
+                                     struct fc_file_stamp *stamp,
+                                     unsigned *access, char *detail,
+                                     size_t size) {
+  bool stranger;
+  int fd = fc_path_open(path, /* examine = */ false, &stranger);
+  const char *reason = fd >= 0 ? what_speaks_against(fd, forbidden) : NULL;
+  if (stranger)
+    reason = "is reached through a symbolic link that belongs to neither root, "
+             "the daemon's user nor the file's owner";
+  if (!reason)
+    return read_and_close(fd, max_bytes, data, len, stamp, access, detail,
+                          size);
+  if (fd >= 0)
+    (void)close(fd);
+  say(detail, size, reason);
+  return FC_ERR_IO;
 }

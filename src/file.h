@@ -25,6 +25,9 @@ struct fc_file_stamp {
  * held before. */
 bool fc_file_changed(const char *path, struct fc_file_stamp *stamp);
 
+/* The same by way of fc_path_open: as fc_file_read_untrusted reads it. */
+bool fc_file_untrusted_changed(const char *path, struct fc_file_stamp *stamp);
+
 /* Who may read or write it besides its owner. */
 enum fc_file_access {
   FC_FILE_GROUP_READ = 1,
@@ -49,5 +52,15 @@ FC_MUST_USE enum fc_error fc_file_read(const char *path, size_t max_bytes,
                                        struct fc_file_stamp *stamp,
                                        unsigned *access, char *detail,
                                        size_t size);
+
+/* As fc_file_read, of a path that whoever may write its folder could turn into
+ * a way to files that are not theirs. FC_ERR_IO, too, for a file that a
+ * stranger's link leads to (src/path.h), that has several hard links, or that
+ * is the one that `forbidden` leads to (NULL: none is forbidden). */
+FC_MUST_USE enum fc_error
+fc_file_read_untrusted(const char *path, const char *forbidden,
+                       size_t max_bytes, char **data, size_t *len,
+                       struct fc_file_stamp *stamp, unsigned *access,
+                       char *detail, size_t size);
 
 #endif

@@ -423,26 +423,26 @@ void fc_instance_file_end(struct fc_instance *instance, const char *refused,
   fc_instance_unlock(instance);
 }
 
-static void note_locked(struct fc_instance *instance, bool is_error,
+static void note_locked(struct fc_instance *instance, enum fc_severity severity,
                         const char *format, va_list arguments) FC_PRINTF(3, 0);
 
-static void note_locked(struct fc_instance *instance, bool is_error,
+static void note_locked(struct fc_instance *instance, enum fc_severity severity,
                         const char *format, va_list arguments) {
   if (instance->notes_len == FC_NOTES_MAX) {
     instance->notes_lost++;
     return;
   }
   struct fc_note *note = &instance->notes[instance->notes_len++];
-  note->is_error = is_error;
+  note->severity = severity;
   (void)vsnprintf(note->text, sizeof(note->text), format, arguments);
 }
 
-void fc_instance_note(struct fc_instance *instance, bool is_error,
+void fc_instance_note(struct fc_instance *instance, enum fc_severity severity,
                       const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
   fc_instance_lock(instance);
-  note_locked(instance, is_error, format, arguments);
+  note_locked(instance, severity, format, arguments);
   fc_instance_unlock(instance);
   va_end(arguments);
 }
@@ -746,7 +746,7 @@ static void note_under_lock(struct fc_instance *instance, const char *format,
                             ...) {
   va_list arguments;
   va_start(arguments, format);
-  note_locked(instance, /* is_error = */ false, format, arguments);
+  note_locked(instance, FC_SEVERITY_OKAY, format, arguments);
   va_end(arguments);
 }
 

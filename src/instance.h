@@ -116,11 +116,11 @@ void fc_instance_key_unusable(struct fc_instance *instance, const char *text,
 /* Something to be logged, for a library does not log. Kept until the reader
  * takes it; with FC_NOTES_MAX of them, further ones are counted only. */
 struct fc_note {
-  bool is_error;
+  enum fc_severity severity;
   char text[FC_NOTE_SIZE];
 };
 
-void fc_instance_note(struct fc_instance *instance, bool is_error,
+void fc_instance_note(struct fc_instance *instance, enum fc_severity severity,
                       const char *format, ...) FC_PRINTF(3, 4);
 
 /* --- The reader's side: one thread at a time. */

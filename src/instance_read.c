@@ -47,7 +47,7 @@ bool fc_instance_take_note(struct fc_instance *instance, struct fc_note *note) {
   } else if (instance->notes_lost) {
     size_t used = 0;
     found = true;
-    note->is_error = false;
+    note->severity = FC_SEVERITY_OKAY;
     fc_text_append(note->text, sizeof(note->text), &used,
                    "%zu more messages were left out", instance->notes_lost);
     instance->notes_lost = 0;

@@ -4,7 +4,6 @@
 #include "src/text.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -162,4 +161,39 @@ enum fc_error fc_jobfile_parse(const char *text, size_t len,
     at = newline + 1;
   }
   return error;
+}
+
+static const char *skip(const char *at, const char *end, bool blanks) {
+  while (at < end && (memchr(" \t\r\n", *at, 4) != NULL) == blanks)
+    at++;
+  return at;
+}
+
+static bool has_word(const char *text, size_t len,
+                     const struct fc_secret *secret) {
+  const char *at = text, *end = text + len;
+  while ((at = skip(at, end, /* blanks = */ true)) < end) {
+    const char *word = at;
+    at = skip(at, end, /* blanks = */ false);
+    if (*word == '#') {
+      const char *newline = memchr(word, '\n', (size_t)(end - word));
+      at = newline ? newline : end;
+    } else if ((size_t)(at - word) == secret->len &&
+               memcmp(word, secret->bytes, secret->len) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool fc_jobfile_holds_secret(const char *text, size_t len,
+                             const struct fc_secrets *secrets) {
+  for (size_t i = 0; i < secrets->len; i++) {
+    const struct fc_secret *secret = &secrets->list[i];
+    if (secret->len >= FC_SECRET_LONG
+            ? memmem(text, len, secret->bytes, secret->len) != NULL
+            : has_word(text, len, secret))
+      return true;
+  }
+  return false;
 }

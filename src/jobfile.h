@@ -9,7 +9,9 @@
 
 #include "src/error.h"
 #include "src/kind.h"
+#include "src/secret.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum {
@@ -43,5 +45,10 @@ FC_MUST_USE enum fc_error fc_jobfile_parse(const char *text, size_t len,
                                            fc_jobfile_take take,
                                            fc_jobfile_refuse refuse,
                                            void *data);
+
+/* Whether text[len] holds a secret: one of FC_SECRET_LONG bytes anywhere, a
+ * shorter one as a whole word outside of comments. */
+bool fc_jobfile_holds_secret(const char *text, size_t len,
+                             const struct fc_secrets *secrets);
 
 #endif

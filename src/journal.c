@@ -253,7 +253,7 @@ enum fc_error fc_journal_add(struct fc_journal *journal,
     fc_instance_state_unusable(instance, journal->remark);
   fc_instance_set_saving(instance, true, journal->store != NULL);
   if (journal->instances_len == 1 && journal->warning[0])
-    fc_instance_note(instance, /* is_error = */ false, "state file: %s",
+    fc_instance_note(instance, FC_SEVERITY_OKAY, "state file: %s",
                      journal->warning);
   if (journal->set_aside)
     fc_instance_set_unsure(instance);

@@ -23,6 +23,7 @@ static void page_free(char *page) {
 
 void fc_key_release(struct fc_key *key) {
   page_free(key->bytes);
+  page_free(key->former);
   fc_key_init(key);
 }
 
@@ -40,11 +41,23 @@ enum fc_error fc_key_set(struct fc_key *key, const char *bytes, size_t len) {
   (void)madvise(page, PAGE_SIZE, MADV_DONTDUMP);
   memcpy(page, bytes, len);
   page[len] = '\0';
-  page_free(key->bytes);
+  page_free(key->former);
+  key->former = key->bytes;
+  key->former_len = key->len;
   key->bytes = page;
   key->len = len;
   key->generation++;
   return FC_OK;
+}
+
+size_t fc_key_secrets(const struct fc_key *key,
+                      struct fc_secret list[FC_KEY_SECRETS]) {
+  size_t count = 0;
+  if (key->bytes)
+    list[count++] = (struct fc_secret){key->bytes, key->len};
+  if (key->former)
+    list[count++] = (struct fc_secret){key->former, key->former_len};
+  return count;
 }
 
 static const char *what_is_wrong(const char *text, size_t len) {

@@ -1,5 +1,6 @@
 /* The API key in memory: one page of its own that stays out of core dumps, is
- * wiped when it is replaced or released, and is never printed.
+ * wiped, and is never printed. So is the key before it, for replies may repeat
+ * that to requests that were under way.
  *
  * libcurl keeps copies of its own that cannot be wiped. */
 
@@ -7,20 +8,26 @@
 #define FC_KEY_H
 
 #include "src/error.h"
+#include "src/secret.h"
 
 #include <stddef.h>
+
+enum { FC_KEY_SECRETS = 2 };
 
 struct fc_key {
   char *bytes; /* NUL-terminated; NULL: no key, requests go without one */
   size_t len;
   unsigned generation; /* grows with each new key: connections know theirs */
+  char *former;        /* the key before it; NULL: none */
+  size_t former_len;
 };
 
 /* No key; allocates nothing. */
 void fc_key_init(struct fc_key *key);
 
-/* Replaces the key. FC_ERR_ARGUMENT when fc_key_valid says no, FC_ERR_MEMORY;
- * the old key then stays. The same key again changes nothing. */
+/* Replaces the key, and wipes the former one. FC_ERR_ARGUMENT when fc_key_valid
+ * says no, FC_ERR_MEMORY; the old key then stays. The same key again changes
+ * nothing. */
 FC_MUST_USE enum fc_error fc_key_set(struct fc_key *key, const char *bytes,
                                      size_t len);
 
@@ -31,6 +38,11 @@ FC_MUST_USE enum fc_error fc_key_set(struct fc_key *key, const char *bytes,
 FC_MUST_USE enum fc_error fc_key_read(struct fc_key *key, const char *path,
                                       unsigned *access, char *detail,
                                       size_t size);
+
+/* What no text may repeat: fills list and returns how many there are. They are
+ * borrowed until the key is set or released. */
+size_t fc_key_secrets(const struct fc_key *key,
+                      struct fc_secret list[FC_KEY_SECRETS]);
 
 /* Wipes and frees. */
 void fc_key_release(struct fc_key *key);

@@ -107,19 +107,23 @@ static bool take_number(struct json_object *root, const char *name,
   return true;
 }
 
-static void take_word(struct json_object *string, char word[FC_WORD_SIZE]) {
+static void take_word(struct json_object *string,
+                      const struct fc_secrets *secrets,
+                      char word[FC_WORD_SIZE]) {
   struct slice slice = slice_of(string);
-  (void)fc_text_line(word, FC_WORD_SIZE, slice.text, slice.len);
+  (void)fc_text_line_masked(secrets, word, FC_WORD_SIZE, slice.text, slice.len);
 }
 
-static void take_status(struct json_object *root, struct fc_reply *reply) {
+static void take_status(struct json_object *root,
+                        const struct fc_secrets *secrets,
+                        struct fc_reply *reply) {
   struct json_object *status = member(root, "status", json_type_string);
   reply->status = FC_STATUS_NONE;
   if (!status)
     return;
   struct slice slice = slice_of(status);
   reply->status = fc_status_from_wire(slice.text, slice.len);
-  take_word(status, reply->status_word);
+  take_word(status, secrets, reply->status_word);
 }
 
 static void take_success(struct json_object *root, struct fc_reply *reply) {
@@ -202,6 +206,7 @@ static void take_retry_after(struct json_object *root,
 /* The text that is shown: `stopReason` says in a word what the error text may
  * not say at all. */
 static void take_error(struct json_object *root, const struct slice *error_text,
+                       const struct fc_secrets *secrets,
                        struct fc_reply *reply) {
   struct json_object *stop = member(root, "stopReason", json_type_string);
   char *text = reply->error;
@@ -210,15 +215,16 @@ static void take_error(struct json_object *root, const struct slice *error_text,
       fc_text_says_cancelled(error_text->text, error_text->len);
   if (stop) {
     char word[FC_WORD_SIZE];
-    take_word(stop, word);
+    take_word(stop, secrets, word);
     fc_text_append(text, size, &used, "%s%s", word,
                    word[0] && error_text->len ? ": " : "");
   }
-  (void)fc_text_line(text + used, size - used, error_text->text,
-                     error_text->len);
+  (void)fc_text_line_masked(secrets, text + used, size - used, error_text->text,
+                            error_text->len);
 }
 
 enum fc_error fc_parse_reply(const char *json, size_t len,
+                             const struct fc_secrets *secrets,
                              struct fc_reply *reply) {
   struct json_object *root, *replacement;
   struct fc_reply taken = {0};
@@ -229,15 +235,15 @@ enum fc_error fc_parse_reply(const char *json, size_t len,
   error = find_error_text(root, &error_text);
   if (error)
     goto out;
-  take_status(root, &taken);
+  take_status(root, secrets, &taken);
   take_success(root, &taken);
   take_expires_at(root, &taken);
   take_figures(root, &taken);
   take_retry_after(root, &error_text, &taken);
-  take_error(root, &error_text, &taken);
+  take_error(root, &error_text, secrets, &taken);
   replacement = member(root, "replacement", json_type_string);
   if (replacement)
-    take_word(replacement, taken.replacement);
+    take_word(replacement, secrets, taken.replacement);
   *reply = taken;
 out:
   json_object_put(root);

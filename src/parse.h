@@ -8,6 +8,7 @@
 #define FC_PARSE_H
 
 #include "src/error.h"
+#include "src/secret.h"
 #include "src/status.h"
 
 #include <stdbool.h>
@@ -48,8 +49,10 @@ struct fc_reply {
 /* Parses json[len], the output of fc_envelope_finish. FC_ERR_BODY when it is
  * not JSON, not an object or longer than FC_ENVELOPE_KEEP_MAX, FC_ERR_MEMORY.
  * *reply is written on success only. A reply without a status string is success
- * here; the client decides. */
+ * here; the client decides. No text of the reply repeats one of the secrets
+ * (src/text.h), NULL for none; the status is compared as it was sent. */
 FC_MUST_USE enum fc_error fc_parse_reply(const char *json, size_t len,
+                                         const struct fc_secrets *secrets,
                                          struct fc_reply *reply);
 
 /* "0.16": the json-c that is loaded. Static storage. */

@@ -14,7 +14,10 @@
 #include <string.h>
 
 enum {
-  TURN_FAILED_WAIT_MS = 1000 /* after a turn that could not be made */
+  TURN_FAILED_WAIT_MS = 1000, /* after a turn that could not be made */
+  /* How long a key may be missing before that is trouble. */
+  KEY_PATIENCE_MIN_MS = 30 * 1000,
+  KEY_PATIENCE_MAX_MS = 15 * 60 * 1000
 };
 
 struct watch;
@@ -35,6 +38,8 @@ struct watch {
   struct fc_file_stamp key_stamp; /* of the file when last looked at */
   bool key_settling;              /* it changed then: read it if it stays */
   int64_t key_check_ms;
+  bool key_missing;       /* there has been none to use so far */
+  int64_t key_trouble_ms; /* when that becomes trouble */
   struct fc_source source;
   struct poll_call **calls; /* all that were ever needed */
   size_t calls_len;
@@ -62,11 +67,12 @@ static struct fc_now now_of(const struct fc_poller *poller) {
 }
 
 /* A file that changed while it was read is left for the next look. */
-static enum fc_error take_key(struct watch *watch, char *detail, size_t size) {
+static enum fc_error take_key(struct watch *watch, unsigned *access,
+                              char *detail, size_t size) {
   struct fc_key key;
   const char *path = watch->target.settings->api_key_file;
   fc_key_init(&key);
-  enum fc_error error = fc_key_read(&key, path, NULL, detail, size);
+  enum fc_error error = fc_key_read(&key, path, access, detail, size);
   if (fc_file_changed(path, &watch->key_stamp))
     watch->key_settling = true;
   else if (!error && (error = fc_key_set(&watch->key, key.bytes, key.len)))
@@ -75,14 +81,43 @@ static enum fc_error take_key(struct watch *watch, char *detail, size_t size) {
   return error;
 }
 
+/* A file that comes soon after the daemon is no trouble. */
+static void key_is_missing(struct watch *watch, const char *detail,
+                           struct fc_now now) {
+  if (!watch->key_missing) {
+    int64_t patience_ms =
+        FC_API_DOWN_INTERVALS * fc_instance_interval_ms(watch->instance);
+    patience_ms = fc_max64(patience_ms, KEY_PATIENCE_MIN_MS);
+    patience_ms = fc_min64(patience_ms, KEY_PATIENCE_MAX_MS);
+    watch->key_missing = true;
+    watch->key_trouble_ms = now.mono_ms + patience_ms;
+  }
+  if (now.mono_ms >= watch->key_trouble_ms)
+    fc_instance_key_unusable(watch->instance, detail, now);
+}
+
+static void key_has_come(struct watch *watch, unsigned access) {
+  watch->key_missing = false;
+  if (access)
+    fc_instance_note(watch->instance, FC_SEVERITY_WARNING,
+                     "APIKeyFile: it holds a key now, and is readable or "
+                     "writable by others than its owner: chmod 600 it");
+  else
+    fc_instance_note(watch->instance, FC_SEVERITY_OKAY,
+                     "APIKeyFile: it holds a key now");
+}
+
 static void read_key(struct watch *watch, struct fc_now now) {
   char detail[FC_DETAIL_SIZE];
-  unsigned generation = watch->key.generation;
-  enum fc_error error = take_key(watch, detail, sizeof(detail));
-  if (!error && watch->key.generation != generation)
+  unsigned access = 0, generation = watch->key.generation;
+  enum fc_error error = take_key(watch, &access, detail, sizeof(detail));
+  if (!error && watch->key.generation != generation) {
     fc_instance_key_changed(watch->instance, now);
-  else if (error && !watch->key.bytes)
-    fc_instance_key_unusable(watch->instance, detail, now);
+    if (watch->key_missing)
+      key_has_come(watch, access);
+  } else if (error && !watch->key.bytes) {
+    key_is_missing(watch, detail, now);
+  }
 }
 
 /* Reads a changed key file once it has stayed the same between two looks: one
@@ -292,7 +327,7 @@ enum fc_error fc_poller_add(struct fc_poller *poller,
   fc_key_init(&watch->key);
   watch->target.settings = fc_instance_settings(instance);
   watch->target.key = &watch->key;
-  fc_source_init(&watch->source, instance, &poller->stop);
+  fc_source_init(&watch->source, instance, &watch->key, &poller->stop);
   enum fc_error error = load_key(watch);
   if (error) {
     watch_free(watch);

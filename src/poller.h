@@ -31,7 +31,8 @@ void fc_poller_set_journal(struct fc_poller *poller,
 
 /* Adds an instance, which must outlive the poller. Not once it is started.
  * Loads the key; where that cannot be had, the instance waits until its file
- * holds one. */
+ * holds one, and after three intervals, but at least 30 s and at most 15
+ * minutes, its API counts as unusable. */
 FC_MUST_USE enum fc_error fc_poller_add(struct fc_poller *poller,
                                         struct fc_instance *instance);
 

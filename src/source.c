@@ -8,9 +8,10 @@
 #include <string.h>
 
 void fc_source_init(struct fc_source *source, struct fc_instance *instance,
-                    const atomic_bool *stop) {
+                    const struct fc_key *key, const atomic_bool *stop) {
   *source = (struct fc_source){
       .instance = instance,
+      .key = key,
       .stop = stop,
       .path = fc_instance_settings(instance)->job_file,
   };
@@ -57,31 +58,35 @@ static void refuse(size_t line, const char *whole_reason, void *data) {
                    "%s line %zu: %s%s", source->path, line, subject, reason);
   }
   if (reading->bad <= FC_SOURCE_LINES_TOLD)
-    fc_instance_note(source->instance, /* is_error = */ true,
+    fc_instance_note(source->instance, FC_SEVERITY_FAILURE,
                      "JobFile %s line %zu: %s%s", source->path, line, subject,
                      reason);
 }
 
 static void tell_unreadable(struct fc_source *source, const char *detail) {
-  if (!source->told)
-    fc_instance_note(source->instance, /* is_error = */ true,
+  if (strcmp(source->told, detail) != 0 && source->has_jobs)
+    fc_instance_note(source->instance, FC_SEVERITY_FAILURE,
                      "JobFile %s %s; the jobs it had are still watched",
                      source->path, detail);
-  source->told = true;
+  else if (strcmp(source->told, detail) != 0)
+    fc_instance_note(source->instance, FC_SEVERITY_WARNING,
+                     "JobFile %s %s; it is read as soon as it can be",
+                     source->path, detail);
+  fc_text_copy(source->told, sizeof(source->told), detail);
 }
 
 static void tell_readable(struct fc_source *source) {
-  if (source->told)
-    fc_instance_note(source->instance, /* is_error = */ false,
-                     "JobFile %s can be read again", source->path);
-  source->told = false;
+  if (source->told[0])
+    fc_instance_note(source->instance, FC_SEVERITY_OKAY,
+                     "JobFile %s can be read now", source->path);
+  source->told[0] = '\0';
 }
 
 static void tell_writable(struct fc_source *source, unsigned access) {
   bool writable =
       (access | fc_file_directory_access(source->path)) & FC_FILE_WORLD_WRITE;
   if (writable && !source->told_writable)
-    fc_instance_note(source->instance, /* is_error = */ true,
+    fc_instance_note(source->instance, FC_SEVERITY_FAILURE,
                      "JobFile %s can be written by everyone, who can thus have "
                      "requests made with the key",
                      source->path);
@@ -125,27 +130,42 @@ static void apply(struct fc_source *source, const char *text, size_t len,
     return;
   if (error) {
     /* Half a reading says nothing of the lines behind it. */
-    fc_instance_note(instance, /* is_error = */ true, "JobFile %s: %s",
+    fc_instance_note(instance, FC_SEVERITY_FAILURE, "JobFile %s: %s",
                      source->path, fc_error_text(error));
     source->stamp = (struct fc_file_stamp){0};
     return;
   }
   fc_instance_file_end(instance, reading.bad ? reading.first_bad : NULL, now);
   if (reading.bad > FC_SOURCE_LINES_TOLD)
-    fc_instance_note(instance, /* is_error = */ true,
+    fc_instance_note(instance, FC_SEVERITY_FAILURE,
                      "JobFile %s: %zu more bad lines", source->path,
                      reading.bad - FC_SOURCE_LINES_TOLD);
   source->has_jobs = reading.jobs > 0;
   source->seems_empty = false;
 }
 
+static bool holds_key(const struct fc_source *source, const char *text,
+                      size_t len) {
+  struct fc_secret list[FC_KEY_SECRETS];
+  const struct fc_secrets secrets = {list, fc_key_secrets(source->key, list)};
+  return fc_jobfile_holds_secret(text, len, &secrets);
+}
+
 static void read_file(struct fc_source *source, struct fc_now now) {
   char *text, detail[FC_DETAIL_SIZE];
   size_t len;
   unsigned access;
-  if (fc_file_read(source->path, FC_JOBFILE_BYTES_MAX, &text, &len,
-                   &source->stamp, &access, detail, sizeof(detail))) {
+  if (fc_file_read_untrusted(
+          source->path, fc_instance_settings(source->instance)->api_key_file,
+          FC_JOBFILE_BYTES_MAX, &text, &len, &source->stamp, &access, detail,
+          sizeof(detail))) {
     tell_unreadable(source, detail);
+    return;
+  }
+  if (holds_key(source, text, len)) {
+    tell_unreadable(source, "holds the API key");
+    explicit_bzero(text, len);
+    free(text);
     return;
   }
   tell_readable(source);
@@ -161,11 +181,12 @@ int64_t fc_source_check(struct fc_source *source, struct fc_now now,
     return FC_NEVER;
   if (now.mono_ms < source->check_ms && !now_please)
     return source->check_ms;
-  bool first = !source->was_read && !source->told;
-  bool changed = fc_file_changed(source->path, &source->stamp);
-  if (changed || first || source->told || source->seems_empty || now_please)
+  bool told = source->told[0];
+  bool first = !source->was_read && !told;
+  bool changed = fc_file_untrusted_changed(source->path, &source->stamp);
+  if (changed || first || told || source->seems_empty || now_please)
     read_file(source, now);
-  source->was_read = !source->told;
+  source->was_read = !source->told[0];
   source->check_ms = now.mono_ms + FC_SOURCE_CHECK_MS;
   return source->check_ms;
 }

@@ -1,6 +1,8 @@
 /* Follows an instance's JobFile: reads it when it changes, tells the instance
  * which jobs it has, and what is wrong with it: a word that is no job is quoted
- * only where everyone may read the file. The poller's thread. */
+ * only where everyone may read the file. It is no way to read other files: see
+ * fc_file_read_untrusted; one that holds a secret is refused as well. The
+ * poller's thread. */
 
 #ifndef FC_SOURCE_H
 #define FC_SOURCE_H
@@ -8,6 +10,7 @@
 #include "src/clock.h"
 #include "src/file.h"
 #include "src/instance.h"
+#include "src/key.h"
 
 #include <stdatomic.h>
 
@@ -19,26 +22,29 @@ enum {
 /* Members are private; public so that callers can embed it. */
 struct fc_source {
   struct fc_instance *instance;
+  const struct fc_key *key;
   const atomic_bool *stop;
   const char *path; /* NULL: no JobFile */
   struct fc_file_stamp stamp;
   int64_t check_ms;
   bool was_read;      /* it was readable at the last look */
-  bool told;          /* that it was not */
   bool told_writable; /* by everyone */
   bool has_jobs;      /* the last reading found some */
   bool seems_empty;   /* the last look found none where there had been some */
+  char told[FC_DETAIL_SIZE]; /* why it could not be read; "": it could */
 };
 
-/* Reads nothing yet. Once *stop is true, a reading under way is given up, with
- * no effect but the jobs that it had found. */
+/* Reads nothing yet. The key is that of the instance. Once *stop is true, a
+ * reading under way is given up, with no effect but the jobs that it had found.
+ */
 void fc_source_init(struct fc_source *source, struct fc_instance *instance,
-                    const atomic_bool *stop);
+                    const struct fc_key *key, const atomic_bool *stop);
 
 /* Looks at the file if it is time to, or if `now_please`, and reads it if it
  * has changed. Returns when to look again, monotonic; FC_NEVER without a
- * JobFile. A file that is missing or cannot be read keeps the jobs of the last
- * good reading; one that has become empty counts from its second look on. */
+ * JobFile. A file that is missing, cannot be read or is refused keeps the jobs
+ * of the last good reading; one that has become empty counts from its second
+ * look on. */
 int64_t fc_source_check(struct fc_source *source, struct fc_now now,
                         bool now_please);
 

@@ -67,12 +67,19 @@ static void line_cut(struct line *line) {
   line->used = line->keep + strlen(ellipsis);
 }
 
-size_t fc_text_line(char *out, size_t size, const char *in, size_t len) {
+size_t fc_text_line_masked(const struct fc_secrets *secrets, char *out,
+                           size_t size, const char *in, size_t len) {
+  static const char mask[] = FC_SECRET_MASK;
   struct line line = {.out = out, .size = size};
   bool fits = true;
   if (size == 0)
     return 0;
   for (size_t i = 0, taken; i < len && fits; i += taken) {
+    taken = fc_secret_at(secrets, in, len, i);
+    if (taken) {
+      fits = line_put(&line, mask, strlen(mask));
+      continue;
+    }
     enum glyph glyph = glyph_at(in + i, len - i, &taken);
     if (glyph == GLYPH_BLANK)
       line.blank = true;
@@ -85,6 +92,10 @@ size_t fc_text_line(char *out, size_t size, const char *in, size_t len) {
     line_cut(&line);
   out[line.used] = '\0';
   return line.used;
+}
+
+size_t fc_text_line(char *out, size_t size, const char *in, size_t len) {
+  return fc_text_line_masked(NULL, out, size, in, len);
 }
 
 /* The length without a last character that was cut short. */

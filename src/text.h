@@ -5,6 +5,7 @@
 #define FC_TEXT_H
 
 #include "src/error.h"
+#include "src/secret.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,6 +21,12 @@ enum { FC_TEXT_DELAY_MAX_S = 24 * 60 * 60 };
  * more), without a blank before it. Returns the length written; size 0 writes
  * nothing. in and out must not overlap. */
 size_t fc_text_line(char *out, size_t size, const char *in, size_t len);
+
+/* As fc_text_line, of a text that may repeat secrets: each becomes
+ * FC_SECRET_MASK before it is cut, and the mask is there whole or not at all.
+ * NULL: there are none. */
+size_t fc_text_line_masked(const struct fc_secrets *secrets, char *out,
+                           size_t size, const char *in, size_t len);
 
 /* Appends formatted text at *used of out[size]; cut at a UTF-8 boundary when it
  * does not fit, then further appends are no-ops. Always NUL-terminated; *used

@@ -22,8 +22,9 @@ struct fc_transport_reply {
   enum fc_error error; /* FC_OK: a whole HTTP reply arrived, of any code */
   int http_code;       /* 0: none arrived */
   double seconds;      /* from start to end */
-  const char *detail;  /* why it failed, in words; "" if nothing is to say;
-                          valid during the callback */
+  const char *detail;  /* why it failed, in libcurl's words as they are, secrets
+                          and all; "" if nothing is to say; valid during the
+                          callback */
 };
 
 struct fc_exchange;

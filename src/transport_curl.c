@@ -231,15 +231,15 @@ static void detail_of(const struct slot *slot, CURLcode code, char *detail,
     fc_text_append(detail, size, &used, "more than %d bytes of headers",
                    FC_HEADER_BYTES_MAX);
   else if (code != CURLE_OK && !slot->callback_error) {
-    const char *text =
-        slot->error_text[0] ? slot->error_text : curl_easy_strerror(code);
-    fc_text_line(detail, size, text, strlen(text));
+    fc_text_copy(detail, size,
+                 slot->error_text[0] ? slot->error_text
+                                     : curl_easy_strerror(code));
   }
 }
 
 static void slot_finish(struct curl_transport *transport, struct slot *slot,
                         CURLcode code) {
-  char detail[FC_DETAIL_SIZE];
+  char detail[CURL_ERROR_SIZE];
   struct fc_transport_reply reply = {.detail = detail};
   curl_off_t microseconds = 0;
   (void)curl_easy_getinfo(slot->easy, CURLINFO_TOTAL_TIME_T, &microseconds);

@@ -46,7 +46,7 @@ static void run_filter(const char *body, size_t len) {
                           len - i < PIECE ? len - i : PIECE))
       bench_die("the filter refuses the body");
   if (fc_envelope_finish(&envelope, &json, &json_len) ||
-      fc_parse_reply(json, json_len, &reply) ||
+      fc_parse_reply(json, json_len, NULL, &reply) ||
       reply.status != FC_STATUS_COMPLETED)
     bench_die("no status");
   fc_envelope_release(&envelope);
@@ -100,7 +100,7 @@ int bench_body(int argc, char **argv) {
     parsers[row].run(body, len);
   cpu_us = bench_cpu_us() - cpu_us;
   (void)printf("mb_per_second %.1f\n",
-               (double)len * ROUNDS / (double)(cpu_us ? cpu_us : 1));
+               (double)(len * ROUNDS) / (double)(cpu_us ? cpu_us : 1));
   free(body);
   return 0;
 }

@@ -84,7 +84,7 @@ static void answer(struct line line) {
   const char *body =
       over ? network.end : "{\"success\":true,\"status\":\"processing\"}";
   struct fc_transport_reply reply = {
-      .http_code = 200, .seconds = LATENCY_MS / 1e3, .detail = ""};
+      .http_code = 200, .seconds = (double)LATENCY_MS / 1e3, .detail = ""};
   network.processing += !over;
   line.exchange->slot = NULL;
   reply.error = line.exchange->ops->body(line.exchange, body, strlen(body));
@@ -173,7 +173,7 @@ int bench_day(int argc, char **argv) {
     add(i);
   }
   run_until(DAY_MS + 2 * INTERVAL_MS);
-  double needed = (double)JOBS * JOB_MS / INTERVAL_MS;
+  double needed = (double)JOBS * (double)JOB_MS / (double)INTERVAL_MS;
   (void)printf("requests %" PRIu64 "\n", network.requests);
   (void)printf("processing_ratio %.4f\n", (double)network.processing / needed);
   (void)printf("all_ratio %.4f\n", (double)network.requests / needed);

@@ -195,6 +195,92 @@ START_TEST(a_link_to_a_file_is_followed) {
 }
 END_TEST
 
+static void make_file(const char *path) {
+  int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  ck_assert_int_ge(fd, 0);
+  ck_assert_int_eq(close(fd), 0);
+}
+
+static void make_good_link(const char *path) {
+  (void)write_file("other", "", 0);
+  ck_assert_int_eq(symlink("other", path), 0);
+}
+
+static void make_strangers_link(const char *path) {
+  make_good_link(path);
+  ck_assert(geteuid() != 0 || lchown(path, NOBODY, (gid_t)-1) == 0);
+}
+
+static void make_hard_link(const char *path) {
+  ck_assert_int_eq(link(write_file("other", "", 0), path), 0);
+}
+
+static void make_link_to_forbidden(const char *path) {
+  ck_assert_int_eq(symlink("forbidden", path), 0);
+}
+
+static void make_hard_link_to_forbidden(const char *path) {
+  ck_assert_int_eq(link("forbidden", path), 0);
+}
+
+static void make_large(const char *path) {
+  make_file(path);
+  ck_assert_int_eq(truncate(path, LIMIT + 1), 0);
+}
+
+static const struct {
+  void (*make)(const char *path);
+  const char *detail; /* NULL: it is read */
+} untrusted[] = {
+    {make_file, NULL},
+    {make_good_link, NULL},
+    {make_strangers_link,
+     "is reached through a symbolic link that belongs to neither root, the "
+     "daemon's user nor the file's owner"},
+    {make_hard_link, "has several hard links"},
+    {make_link_to_forbidden, "is the file of the API key"},
+    {make_hard_link_to_forbidden, "is the file of the API key"},
+    {make_large, "is larger than 65536 bytes"},
+    {make_nothing, "cannot be opened: No such file or directory"},
+    {make_folder, "is no regular file"},
+    {make_fifo, "is no regular file"},
+    {make_socket, "is no regular file"},
+    {make_device_link, "is no regular file"},
+    {make_dangling_link, "cannot be opened: No such file or directory"},
+    {make_endless_link, "cannot be opened: Too many levels of symbolic links"},
+};
+
+START_TEST(an_untrusted_path_is_no_way_to_other_files) {
+  char *data = NULL, detail[128] = "";
+  size_t len = 7;
+  unsigned access;
+  struct fc_file_stamp stamp = {.size = 0}, none = {.size = 0};
+  const char *wanted = untrusted[_i].detail;
+  if (untrusted[_i].make == make_strangers_link && geteuid() != 0)
+    wanted = NULL;
+  ck_assert_int_eq(chdir(folder), 0);
+  (void)write_file("forbidden", "", 0);
+  untrusted[_i].make("thing");
+  enum fc_error error =
+      fc_file_read_untrusted("thing", "forbidden", LIMIT, &data, &len, &stamp,
+                             &access, detail, sizeof(detail));
+  ck_assert_int_eq(error != FC_OK, wanted != NULL);
+  if (wanted) {
+    ck_assert_str_eq(detail, wanted);
+    ck_assert_mem_eq(&stamp, &none, sizeof(stamp));
+    ck_assert_ptr_null(data);
+  } else {
+    ck_assert_uint_eq(len, 0);
+    ck_assert(!fc_file_untrusted_changed("thing", &stamp));
+    ck_assert_int_eq(truncate("thing", 1), 0);
+    ck_assert(fc_file_untrusted_changed("thing", &stamp));
+    ck_assert(!fc_file_untrusted_changed("thing", &stamp));
+  }
+  free(data);
+  ck_assert_int_eq(chdir("/"), 0);
+}
+END_TEST
+
 static const struct {
   mode_t mode;
   unsigned access;
@@ -363,6 +449,8 @@ int main(void) {
   tcase_add_test(tests, a_reason_is_cut_where_it_does_not_fit);
   tcase_add_test(tests, a_file_of_another_user_is_refused);
   tcase_add_test(tests, a_link_to_a_file_is_followed);
+  tcase_add_loop_test(tests, an_untrusted_path_is_no_way_to_other_files, 0,
+                      (int)COUNT_OF(untrusted));
   tcase_add_loop_test(tests, who_else_may_read_or_write_it_is_told, 0,
                       (int)COUNT_OF(modes));
   tcase_add_loop_test(tests, who_else_may_write_its_directory_is_told, 0,

@@ -16,6 +16,10 @@
 #define A "0199d3a2-6c1e-7f3a-9a51-0f6f1d0c2b11"
 #define B "0199d3a2-6c1e-7f3a-9a51-0f6f1d0c2b12"
 
+#define REGISTRATION_OF_B                                                      \
+  "severity=okay time=1 plugin=firecrawl plugin_instance=prod type=extract "   \
+  "type_instance=" B " message=\"x\""
+
 enum { DEADLINE_MS = 15000, TURN_US = 5000 };
 
 void module_register(void);
@@ -562,11 +566,7 @@ END_TEST
 START_TEST(an_instance_without_registrations_takes_none) {
   script("job any *\n  state processing\n");
   start("Extract \"" A "\"");
-  ck_assert_int_eq(fake_collectd_putnotif(
-                       "severity=okay time=1 plugin=firecrawl "
-                       "plugin_instance=prod type=extract type_instance=" B
-                       " message=\"x\""),
-                   0);
+  ck_assert_int_eq(fake_collectd_putnotif(REGISTRATION_OF_B), 0);
   wait_log("has no \"AcceptRegistrations true\"");
   wait_value("jobs", "processing", 1);
   ck_assert_uint_eq(fake_firecrawl_count(server, B), 0);
@@ -600,15 +600,21 @@ START_TEST(a_job_file_that_is_missing_is_logged_and_its_return_too) {
   (void)snprintf(path, sizeof(path), "%s/jobs", directory);
   (void)snprintf(line, sizeof(line), "JobFile \"%s\"", path);
   start(line);
-  wait_log("cannot be opened: No such file or directory");
-  ck_assert_uint_eq(fake_collectd_log_count(LOG_ERR), 1);
+  wait_log("cannot be opened: No such file or directory; it is read as soon as "
+           "it can be");
+  ck_assert_uint_eq(fake_collectd_log_count(LOG_WARNING), 1);
+  ck_assert_uint_eq(fake_collectd_log_count(LOG_ERR), 0);
   FILE *file = fopen(path, "w");
   ck_assert_ptr_nonnull(file);
   ck_assert_int_gt(fprintf(file, "%s\n", A), 0);
   ck_assert_int_eq(fclose(file), 0);
   fake_collectd_flush(NULL);
-  wait_log("can be read again");
+  wait_log("can be read now");
   wait_value("jobs", "processing", 1);
+  ck_assert_int_eq(unlink(path), 0);
+  fake_collectd_flush(NULL);
+  wait_log("No such file or directory; the jobs it had are still watched");
+  ck_assert_uint_eq(fake_collectd_log_count(LOG_ERR), 1);
   stop();
 }
 END_TEST
@@ -645,23 +651,115 @@ curl_version_info_data *__wrap_curl_version_info(CURLversion age) {
   return &old;
 }
 
+/* The daemon runs on, the log says once why we do nothing, and we do nothing.
+ */
+static void assert_idle(const char *why, size_t errors) {
+  char line[256];
+  (void)snprintf(line, sizeof(line), "firecrawl plugin: %s", why);
+  ck_assert_int_eq(fake_collectd_init(), 0);
+  ck_assert_uint_eq(fake_collectd_log_count(LOG_ERR), errors);
+  ck_assert_uint_eq(fake_collectd_log_count(0), errors);
+  ck_assert_str_eq(fake_collectd_log(errors - 1, NULL), line);
+  ck_assert_uint_eq(fake_collectd_reads(), 0);
+  ck_assert_ptr_null(plugin_get_ds("job_status"));
+  ck_assert_int_eq(fake_collectd_putnotif(REGISTRATION_OF_B), 0);
+  fake_collectd_flush(NULL);
+  ck_assert_uint_eq(fake_collectd_log_count(0), errors);
+  stop();
+}
+
 /* The one that it was built with may not be the one that is loaded. */
 START_TEST(a_libcurl_that_is_too_old_is_refused) {
   libcurl_is_old = true;
   ck_assert_int_eq(configure("Extract \"" A "\""), 0);
-  ck_assert_int_eq(fake_collectd_init(), -1);
-  ck_assert_ptr_nonnull(fake_collectd_log_find(
-      "libcurl 7.86.0 cannot be used: 7.87 or newer is needed"));
-  ck_assert_uint_eq(fake_collectd_reads(), 0);
-  stop();
+  fake_collectd_clear();
+  assert_idle("libcurl 7.86.0 cannot be used: 7.87 or newer is needed; nothing "
+              "is watched",
+              1);
   libcurl_is_old = false;
 }
 END_TEST
 
-START_TEST(without_an_instance_init_fails) {
-  ck_assert_int_eq(fake_collectd_init(), -1);
-  ck_assert_ptr_nonnull(fake_collectd_log_find("no <Instance> is configured"));
-  ck_assert_uint_eq(fake_collectd_reads(), 0);
+static const struct {
+  const char *text; /* NULL: there is only a LoadPlugin line */
+  size_t errors;
+  const char *why;
+} idle[] = {
+    {NULL, 1, "no <Instance> is configured: nothing is watched"},
+    {"<Plugin firecrawl>\n</Plugin>\n", 1,
+     "no <Instance> is configured: nothing is watched"},
+    {"<Plugin firecrawl>\nStateFile \"x\"\n</Plugin>\n", 1,
+     "no <Instance> is configured: nothing is watched"},
+    {"<Plugin firecrawl>\n<Instance \"prod\">\nInterval abc\n"
+     "Extract \"a\"\n</Instance>\n</Plugin>\n",
+     2, "no <Instance> is valid: nothing is watched"},
+    {"<Plugin firecrawl>\n<Instance \"prod\">\n</Instance>\n</Plugin>\n"
+     "<Plugin firecrawl>\n<Instance>\nExtract a\n</Instance>\n</Plugin>\n",
+     3, "no <Instance> is valid: nothing is watched"},
+};
+
+START_TEST(without_a_valid_instance_the_daemon_runs_on) {
+  if (idle[_i].text)
+    ck_assert_int_eq(fake_collectd_configure(idle[_i].text), 0);
+  ck_assert_int_eq(fake_collectd_putnotif(REGISTRATION_OF_B), 0);
+  assert_idle(idle[_i].why, idle[_i].errors);
+}
+END_TEST
+
+/* A later file may have what an earlier one lacks. */
+START_TEST(a_block_without_a_valid_instance_says_nothing_of_the_others) {
+  script("job extract " A "\n  state processing\n");
+  ck_assert_int_eq(fake_collectd_configure(
+                       "<Plugin firecrawl>\n<Instance \"bad\">\nTimeout 0\n"
+                       "</Instance>\n</Plugin>\n"),
+                   0);
+  start("Extract \"" A "\" \"n\"");
+  wait_value("job_status", "n", 1);
+  ck_assert_uint_eq(fake_collectd_log_count(LOG_ERR), 1);
+  ck_assert_ptr_null(fake_collectd_log_find("nothing is watched"));
+  stop();
+}
+END_TEST
+
+static void write_key(const char *path) {
+  FILE *file = fopen(path, "w");
+  ck_assert_ptr_nonnull(file);
+  ck_assert_int_ge(fputs("fc-secret\n", file), 0);
+  ck_assert_int_eq(fclose(file), 0);
+}
+
+/* What comes later is polled without a restart, and never without the key. */
+START_TEST(a_key_file_that_comes_later_is_waited_for) {
+  char text[512], path[96];
+  script("key fc-secret\njob extract " A "\n  state processing\n");
+  (void)snprintf(path, sizeof(path), "%s/key", directory);
+  (void)snprintf(text, sizeof(text),
+                 "<Plugin firecrawl>\nStateFile \"%s/state.db\"\n"
+                 "<Instance \"prod\">\nURL \"http://127.0.0.1:%u\"\n"
+                 "APIKeyFile \"%s\"\nExtract \"" A "\" \"n\"\n"
+                 "</Instance>\n</Plugin>\n",
+                 directory, (unsigned)fake_firecrawl_port(server), path);
+  ck_assert_int_eq(fake_collectd_configure(text), 0);
+  ck_assert_int_eq(fake_collectd_init(), 0);
+  ck_assert_uint_eq(fake_collectd_log_count(LOG_WARNING), 1);
+  (void)snprintf(text, sizeof(text),
+                 "firecrawl plugin: <Instance \"prod\">: APIKeyFile: %s cannot "
+                 "be opened: No such file or directory; no request is made "
+                 "until it holds a key",
+                 path);
+  ck_assert_str_eq(fake_collectd_log(0, NULL), text);
+  for (int i = 0; i < 20; i++) {
+    ck_assert_uint_eq(fake_collectd_read(), 0);
+    (void)usleep(TURN_US);
+  }
+  ck_assert_uint_eq(fake_firecrawl_count(server, ""), 0);
+  write_key(path);
+  ck_assert_int_eq(chmod(path, 0644), 0);
+  wait_value("job_status", "n", 1);
+  wait_log("prod: APIKeyFile: it holds a key now");
+  ck_assert_ptr_nonnull(fake_collectd_log_find("chmod 600"));
+  ck_assert_uint_eq(fake_collectd_log_count(LOG_ERR), 0);
+  ck_assert_uint_eq(fake_collectd_notifications(), 0);
   stop();
 }
 END_TEST
@@ -938,7 +1036,11 @@ int main(void) {
   tcase_add_test(tests,
                  failures_between_two_reads_are_one_line_with_their_number);
   tcase_add_test(tests, a_libcurl_that_is_too_old_is_refused);
-  tcase_add_test(tests, without_an_instance_init_fails);
+  tcase_add_loop_test(tests, without_a_valid_instance_the_daemon_runs_on, 0,
+                      (int)(sizeof(idle) / sizeof(idle[0])));
+  tcase_add_test(tests,
+                 a_block_without_a_valid_instance_says_nothing_of_the_others);
+  tcase_add_test(tests, a_key_file_that_comes_later_is_waited_for);
   suite_add_tcase(suite, tests);
   suite_add_tcase(suite, make_traps());
   return suite_run(suite);

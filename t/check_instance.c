@@ -712,6 +712,7 @@ START_TEST(a_job_file_of_100000_lines_is_taken_over) {
   enum { LINES = 100000 };
   char path[] = "/tmp/fc-jobs-XXXXXX";
   struct fc_source source;
+  static const struct fc_key key;
   struct timespec from;
   int fd = mkstemp(path);
   FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
@@ -723,7 +724,7 @@ START_TEST(a_job_file_of_100000_lines_is_taken_over) {
   settings.max_jobs = LINES;
   settings.job_file = strdup(path);
   atomic_bool stop = true;
-  fc_source_init(&source, instance, &stop);
+  fc_source_init(&source, instance, &key, &stop);
   (void)fc_source_check(&source, now, false);
   struct fc_note note;
   ck_assert_int_eq(fc_instance_forget(instance,
@@ -732,7 +733,7 @@ START_TEST(a_job_file_of_100000_lines_is_taken_over) {
                    FC_ERR_NOT_FOUND);
   ck_assert(!fc_instance_take_note(instance, &note));
   stop = false;
-  fc_source_init(&source, instance, &stop);
+  fc_source_init(&source, instance, &key, &stop);
   (void)clock_gettime(CLOCK_MONOTONIC, &from);
   (void)fc_source_check(&source, now, false);
   double taken_s = seconds_since(&from);

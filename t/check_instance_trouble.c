@@ -827,7 +827,7 @@ static void *poll_jobs(void *data) {
          i++)
       (void)fc_instance_report(instance, &ticket,
                                &results[(turn + i) % COUNT(results)], moment);
-    fc_instance_note(instance, false, "turn %u", turn);
+    fc_instance_note(instance, FC_SEVERITY_OKAY, "turn %u", turn);
     save();
     (void)atomic_fetch_add(&shared_ms, 700);
   }

@@ -182,6 +182,39 @@ START_TEST(only_a_lack_of_memory_ends_the_parse) {
 }
 END_TEST
 
+#define LONG "fc-01234567"
+#define SHORT "test"
+
+static const struct {
+  const char *text;
+  bool held;
+} secrets[] = {
+    {"", false},
+    {"a\nb\n", false},
+    {LONG "\n", true},
+    {LONG, true},
+    {"a\nb x" LONG "x\n", true},
+    {"a # " LONG "\n", true},
+    {"fc-0123456\n7\n", false},
+    /* A short one is a word of the file's, and a comment has none. */
+    {SHORT "\n", true},
+    {"a\r\n\textract " SHORT "\r\n", true},
+    {"a b " SHORT, true},
+    {"a#b " SHORT "\n", true},
+    {"tests a." SHORT " " SHORT "# -" SHORT "\n", false},
+    {"# " SHORT "\na # " SHORT "\n#" SHORT, false},
+    {"# x\n" SHORT "\n", true},
+};
+
+START_TEST(a_secret_in_the_text_is_found) {
+  static const struct fc_secret list[] = {{LITERAL(LONG)}, {LITERAL(SHORT)}};
+  static const struct fc_secrets both = {list, COUNT_OF(list)};
+  const char *text = secrets[_i].text;
+  ck_assert_int_eq(fc_jobfile_holds_secret(text, strlen(text), &both),
+                   secrets[_i].held);
+}
+END_TEST
+
 START_TEST(any_bytes_are_survived) {
   static const char some[] = "ab \t\r\n#\0agent crawl/\x1b\xc3\xa9\xff";
   char text[2048];
@@ -234,6 +267,8 @@ int main(void) {
                       (int)COUNT_OF(lines));
   tcase_add_test(tests, an_error_of_the_caller_is_a_bad_line);
   tcase_add_test(tests, only_a_lack_of_memory_ends_the_parse);
+  tcase_add_loop_test(tests, a_secret_in_the_text_is_found, 0,
+                      (int)COUNT_OF(secrets));
   tcase_add_loop_test(tests, any_bytes_are_survived, 0, 4);
   tcase_add_test(tests, a_large_file_is_parsed_quickly);
   suite_add_tcase(suite, tests);

@@ -253,7 +253,7 @@ static enum fc_error read_body(const char *body, size_t len, size_t piece,
   if (!error)
     error = fc_envelope_finish(&envelope, &json, &json_len);
   if (!error)
-    error = fc_parse_reply(json, json_len, reply);
+    error = fc_parse_reply(json, json_len, NULL, reply);
   fc_envelope_release(&envelope);
   return error;
 }

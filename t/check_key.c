@@ -272,6 +272,26 @@ static bool is_mapped(void *page) {
   return mincore(page, 1, &resident) == 0 || errno != ENOMEM;
 }
 
+START_TEST(the_key_and_the_one_before_it_are_secret) {
+  static const char *const keys[] = {"fc-1", "fc-22", "fc-333"};
+  struct fc_key key;
+  struct fc_secret list[FC_KEY_SECRETS];
+  fc_key_init(&key);
+  ck_assert_uint_eq(fc_key_secrets(&key, list), 0);
+  for (size_t i = 0; i < COUNT_OF(keys); i++) {
+    ck_assert_int_eq(fc_key_set(&key, keys[i], strlen(keys[i])), FC_OK);
+    size_t count = fc_key_secrets(&key, list);
+    ck_assert_uint_eq(count, i ? 2 : 1);
+    for (size_t j = 0; j < count; j++) {
+      ck_assert_uint_eq(list[j].len, strlen(keys[i - j]));
+      ck_assert_mem_eq(list[j].bytes, keys[i - j], list[j].len);
+    }
+  }
+  fc_key_release(&key);
+  ck_assert_uint_eq(fc_key_secrets(&key, list), 0);
+}
+END_TEST
+
 START_TEST(no_key_stays_behind) {
   struct fc_key key;
   fc_key_init(&key);
@@ -279,10 +299,12 @@ START_TEST(no_key_stays_behind) {
   char *first = key.bytes;
   ck_assert_int_eq(fc_key_set(&key, "fc-2", 4), FC_OK);
   char *second = key.bytes;
-  ck_assert(is_mapped(second));
+  ck_assert_int_eq(fc_key_set(&key, "fc-3", 4), FC_OK);
+  char *third = key.bytes;
+  ck_assert(is_mapped(second) && is_mapped(third));
   ck_assert(!is_mapped(first));
   fc_key_release(&key);
-  ck_assert(!is_mapped(second));
+  ck_assert(!is_mapped(second) && !is_mapped(third));
 }
 END_TEST
 
@@ -304,6 +326,7 @@ int main(void) {
   tcase_add_test(tests, a_file_that_cannot_be_read_is_named_by_its_reason);
   tcase_add_test(tests, who_else_may_read_the_file_is_told);
   tcase_add_test(tests, the_key_stays_out_of_core_dumps);
+  tcase_add_test(tests, the_key_and_the_one_before_it_are_secret);
   tcase_add_test(tests, no_key_stays_behind);
   suite_add_tcase(suite, tests);
   return suite_run(suite);

@@ -12,7 +12,7 @@
 static struct fc_reply parse(const char *json, size_t len) {
   struct fc_reply reply;
   memset(&reply, 0xa5, sizeof(reply));
-  ck_assert_msg(fc_parse_reply(json, len, &reply) == FC_OK, "%s", json);
+  ck_assert_msg(fc_parse_reply(json, len, NULL, &reply) == FC_OK, "%s", json);
   return reply;
 }
 
@@ -20,7 +20,7 @@ static enum fc_error parse_error(const char *json, size_t len) {
   struct fc_reply reply, before;
   memset(&reply, 0xa5, sizeof(reply));
   memcpy(&before, &reply, sizeof(reply));
-  enum fc_error error = fc_parse_reply(json, len, &reply);
+  enum fc_error error = fc_parse_reply(json, len, NULL, &reply);
   ck_assert_mem_eq(&reply, &before, sizeof(reply));
   return error;
 }
@@ -151,7 +151,7 @@ START_TEST(what_the_envelope_nests_is_parsed_and_far_more_is_not) {
   len += 2 * (size_t)depth;
   json[len++] = '}';
   struct fc_reply reply;
-  ck_assert_int_eq(fc_parse_reply(json, len, &reply), cases[_i].error);
+  ck_assert_int_eq(fc_parse_reply(json, len, NULL, &reply), cases[_i].error);
 }
 END_TEST
 
@@ -339,7 +339,7 @@ START_TEST(what_is_no_number_is_no_figure) {
   char json[64];
   memset(&reply, 0, sizeof(reply));
   int len = snprintf(json, sizeof(json), "{\"tokensUsed\":%s}", no_numbers[_i]);
-  enum fc_error error = fc_parse_reply(json, (size_t)len, &reply);
+  enum fc_error error = fc_parse_reply(json, (size_t)len, NULL, &reply);
   ck_assert(error == FC_OK || error == FC_ERR_BODY);
   ck_assert(!reply.has_tokens);
 }

@@ -4,6 +4,7 @@
 #include "src/poller.h"
 #include "src/transport_curl.h"
 
+#include "t/drive.h"
 #include "t/fake_firecrawl.h"
 #include "t/scripted_transport.h"
 #include "t/suite.h"
@@ -491,6 +492,34 @@ START_TEST(without_a_key_in_the_file_nothing_is_asked) {
 }
 END_TEST
 
+/* Of three intervals, but 30 s at least and 15 minutes at most. */
+static const struct {
+  int64_t interval_ms, patience_ms;
+} patience[] = {{1000, 30000}, {60000, 180000}, {3600000, 900000}};
+
+START_TEST(a_key_that_is_missing_is_told_of_when_it_has_lasted) {
+  static const struct scripted_reply replies[] = {{PROCESSING}};
+  key_file(NULL);
+  settings.interval_ms = patience[_i].interval_ms;
+  step_start(replies, 1);
+  step_watch("a");
+  step_for(patience[_i].patience_ms - FC_KEY_CHECK_MS);
+  ck_assert_str_eq(drive_event(instance, scripted.now), "");
+  ck_assert_uint_eq(
+      drive_stats(instance, scripted.now).failures[FC_CLASS_AUTH].count, 0);
+  step_for(2 * FC_KEY_CHECK_MS);
+  ck_assert_str_eq(
+      drive_event(instance, scripted.now),
+      "API key rejected: cannot be opened: No such file or directory");
+  ck_assert_uint_eq(scripted.requests_len, 0);
+  write_key(key_path, "fc-one");
+  step_for(3 * FC_KEY_CHECK_MS);
+  ck_assert_uint_ge(scripted.requests_len, 1);
+  ck_assert_str_eq(drive_event(instance, scripted.now), "API usable again");
+  key_file_gone();
+}
+END_TEST
+
 START_TEST(a_rejected_key_is_read_again_and_a_new_one_used_once_it_stays) {
   static const struct scripted_reply replies[] = {
       {.times = 1, PROCESSING},
@@ -610,6 +639,9 @@ static TCase *steps(void) {
   tcase_add_test(tests, the_thread_ends_at_once_while_its_transport_fails);
   tcase_add_test(tests, requests_in_flight_are_given_up_by_freeing);
   tcase_add_test(tests, without_a_key_in_the_file_nothing_is_asked);
+  tcase_add_loop_test(tests,
+                      a_key_that_is_missing_is_told_of_when_it_has_lasted, 0,
+                      COUNT(patience));
   tcase_add_test(tests,
                  a_rejected_key_is_read_again_and_a_new_one_used_once_it_stays);
   tcase_add_test(tests, half_a_key_is_not_used_after_a_rejection_either);

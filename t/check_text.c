@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define LITERAL(text) text, sizeof(text) - 1
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct {
   const char *in;
@@ -506,10 +507,108 @@ static void add_number_tests(TCase *tcase) {
   tcase_add_test(tcase, a_delay_behind_a_nul_is_found);
 }
 
+#define LONG "fc-01234567"
+#define LONGER "fc-0123456789"
+#define SHORT "k3y"
+#define MASK FC_SECRET_MASK
+
+static const struct fc_secret secret_list[] = {
+    {LITERAL(LONG)}, {LITERAL(LONGER)}, {LITERAL(SHORT)}, {LITERAL("a+")}};
+static const struct fc_secrets secrets = {secret_list, COUNT_OF(secret_list)};
+
+static const struct {
+  const char *in, *out;
+} masked[] = {
+    {"", ""},
+    {"nothing of it", "nothing of it"},
+    {LONG, MASK},
+    {" " LONG "\n", MASK},
+    {"x" LONG "x", "x" MASK "x"},
+    {"fc-0" LONG " fc-0123456", "fc-0" MASK " " MASK},
+    {LONG LONG "." LONG, MASK MASK "." MASK},
+    {"\xff" LONG "\xc3", "?" MASK "?"},
+    {"FC-01234567", "FC-01234567"},
+    {"fc-0123\n4567", "fc-0123 4567"},
+    /* The longest counts. */
+    {LONGER, MASK},
+    {LONG "8", MASK},
+    {LONG "8;", MASK "8;"},
+    /* Its beginning, where the text ends. */
+    {"fc-01234", MASK},
+    {"fc-01234 ", "fc-01234"},
+    {"fc-0123", "fc-0123"},
+    /* JSON's escapes */
+    {"\\u0066c\\u002D01234567", MASK},
+    {"\\u0066c-0123456\\u00377", MASK "7"},
+    {"\\u1066c-01234567", "\\u1066c-01234567"},
+    {"\\fc-01234567", "\\" MASK},
+    {"\\u0066c\\u002", "\\u0066c\\u002"},
+    /* A short one is a word. */
+    {SHORT, MASK},
+    {"\"" SHORT "\", (" SHORT ")", "\"" MASK "\", (" MASK ")"},
+    {"x" SHORT " " SHORT "x _" SHORT " " SHORT "- 1" SHORT,
+     "x" SHORT " " SHORT "x _" SHORT " " SHORT "- 1" SHORT},
+    {"k3 k", "k3 k"},
+    {"a+b +a+", MASK "b +" MASK},
+    {"ba+", "ba+"},
+};
+
+START_TEST(a_secret_becomes_a_mask) {
+  char out[256];
+  const char *in = masked[_i].in;
+  size_t len = fc_text_line_masked(&secrets, out, sizeof(out), in, strlen(in));
+  ck_assert_str_eq(out, masked[_i].out);
+  ck_assert_uint_eq(len, strlen(out));
+}
+END_TEST
+
+START_TEST(a_mask_is_there_whole_or_not_at_all) {
+  static const char in[] = "abc " LONG " def";
+  static const char *const outs[] = {
+      [1] = "",
+      [4] = "...",
+      [5] = "a...",
+      [8] = "abc...",
+      [15] = "abc...",
+      [16] = "abc " MASK "...",
+      [17] = "abc " MASK " def",
+  };
+  char out[32];
+  for (size_t size = 0; size < COUNT_OF(outs); size++) {
+    memset(out, 'x', sizeof(out));
+    (void)fc_text_line_masked(&secrets, out, size, in, strlen(in));
+    ck_assert_int_eq(out[size], 'x');
+    ck_assert(!outs[size] || strcmp(out, outs[size]) == 0);
+    ck_assert(!size || !strchr(out, '[') || strstr(out, MASK));
+  }
+}
+END_TEST
+
+/* libcurl has room for 255 bytes. */
+START_TEST(the_end_of_a_long_text_may_be_a_part_of_a_secret) {
+  char in[FC_SECRET_CUT], out[2 * FC_SECRET_CUT];
+  memset(in, '.', sizeof(in));
+  for (size_t part = 1; part < strlen(LONG); part++) {
+    memcpy(in + sizeof(in) - part, LONG, part);
+    size_t len =
+        fc_text_line_masked(&secrets, out, sizeof(out), in, sizeof(in));
+    ck_assert_uint_eq(len, sizeof(in) - part + strlen(MASK));
+    ck_assert_str_eq(out + sizeof(in) - part, MASK);
+    len =
+        fc_text_line_masked(&secrets, out, sizeof(out), in + 1, sizeof(in) - 1);
+    ck_assert_int_eq(strstr(out, MASK) != NULL, part >= FC_SECRET_LONG);
+    ck_assert_uint_lt(len, sizeof(out));
+  }
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("text");
   TCase *tcase = tcase_create("text");
   add_line_tests(tcase);
+  tcase_add_loop_test(tcase, a_secret_becomes_a_mask, 0, (int)COUNT_OF(masked));
+  tcase_add_test(tcase, a_mask_is_there_whole_or_not_at_all);
+  tcase_add_test(tcase, the_end_of_a_long_text_may_be_a_part_of_a_secret);
   add_append_tests(tcase);
   add_number_tests(tcase);
   suite_add_tcase(suite, tcase);

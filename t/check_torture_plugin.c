@@ -1,9 +1,9 @@
 /* Torture of the whole plugin on the stand-in for the daemon: one call that its
  * callbacks make fails, to the daemon, to the system or to a library, then the
  * next one; then all from there on. The poller's thread is left in peace:
- * t/check_torture.c has what it does. Whatever failed, the failed job is told
- * of, a fresh start knows all jobs, and no line is said that the daemon could
- * not print. */
+ * t/check_torture.c has what it does. Whatever failed, the daemon starts, the
+ * failed job is told of, or one line says why nothing is watched, a fresh start
+ * knows all jobs, and no line is said that the daemon could not print. */
 
 #include "t/fake_collectd.h"
 #include "t/fake_firecrawl.h"
@@ -223,7 +223,7 @@ static void tear_down(void) {
   ck_assert_int_eq(rmdir(folder), 0);
 }
 
-/* A daemon that starts; false where the plugin could not. */
+/* A daemon that starts; false where the plugin does nothing in it. */
 static bool life_begin(void) {
   char text[1024];
   fake_collectd_reset();
@@ -243,7 +243,9 @@ static bool life_begin(void) {
                  "Host \"here\"\nCACert \"/none\"\nExtract \"bad\"\n"
                  "Extract \"good\" \"nightly\"\n</Instance>\n</Plugin>\n",
                  folder, (unsigned)fake_firecrawl_port(server), folder, folder);
-  return fake_collectd_configure(text) == 0 && fake_collectd_init() == 0;
+  ck_assert_int_eq(fake_collectd_configure(text), 0);
+  ck_assert_int_eq(fake_collectd_init(), 0);
+  return fake_collectd_reads() > 0;
 }
 
 static int64_t now_ms(void) {
@@ -285,9 +287,14 @@ static void live(void) {
   }
 }
 
+/* The daemon's where it was given no metadata to free, and ours that blame what
+ * has not failed. */
+static const char *const wrong_words[] = {"n == NULL", "in your types.db",
+                                          "or newer is needed"};
+
 static void check_life(const char *what, bool good, long at) {
-  /* The daemon's words where it was given no metadata to free. */
-  good = good && !fake_collectd_log_find("n == NULL");
+  for (size_t i = 0; i < sizeof(wrong_words) / sizeof(wrong_words[0]); i++)
+    good = good && !fake_collectd_log_find(wrong_words[i]);
   if (good && !fake_collectd_fault())
     return;
   for (size_t i = 0; fake_collectd_log(i, NULL); i++)
@@ -295,6 +302,26 @@ static void check_life(const char *what, bool good, long at) {
   ck_abort_msg("%s after call %ld (%s): %d told, %d unmarked, %s", what, at,
                torture.name ? torture.name : "none", told, unmarked,
                fake_collectd_fault() ? fake_collectd_fault() : "no fault");
+}
+
+/* Why it does nothing is the last thing that is said. What others do meanwhile
+ * changes nothing, and leaves nothing behind. */
+static void check_idle(long at) {
+  size_t last = fake_collectd_log_count(0) - 1, said = 0;
+  const char *line;
+  int severity;
+  for (size_t i = 0; (line = fake_collectd_log(i, &severity)); i++)
+    if (strstr(line, "nothing is watched")) {
+      ck_assert_int_eq(severity, LOG_ERR);
+      ck_assert_uint_eq(i, last);
+      said++;
+    }
+  live();
+  check_life("why it does nothing is not said", said == 1, at);
+  check_life("it does something",
+             fake_collectd_log_count(0) == last + 1 &&
+                 !fake_collectd_value_at(0) && told == 0,
+             at);
 }
 
 /* The first life, with a failure at its start and in its reads, or at its end.
@@ -305,6 +332,8 @@ static bool tortured_life(long fail_at, bool persistent, bool at_end) {
   bool begun = life_begin();
   if (begun)
     live();
+  else
+    check_idle(fail_at);
   armed = false;
   if (begun)
     check_life("no failure told", wait_until(failure_is_told), fail_at);

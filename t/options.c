@@ -24,7 +24,8 @@ static const size_t texts[] = {
 static struct fc_config config;
 
 static int read_block(oconfig_item_t *block) {
-  return fc_config_read(&config, block);
+  fc_config_read(&config, block);
+  return 0;
 }
 
 /* The only instance, with that option; the caller releases config. */

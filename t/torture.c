@@ -68,6 +68,16 @@ WRAP(ssize_t, getrandom, (void *data, size_t len, unsigned flags),
      (data, len, flags), -1)
 WRAP(int, open, (const char *path, int flags, mode_t mode), (path, flags, mode),
      -1)
+WRAP(int, openat, (int folder, const char *path, int flags, mode_t mode),
+     (folder, path, flags, mode), -1)
+WRAP(int, __openat_2, (int folder, const char *path, int flags),
+     (folder, path, flags), -1)
+WRAP(ssize_t, readlinkat,
+     (int folder, const char *path, char *target, size_t len),
+     (folder, path, target, len), -1)
+WRAP(ssize_t, __readlinkat_chk,
+     (int folder, const char *path, char *target, size_t len, size_t room),
+     (folder, path, target, len, room), -1)
 WRAP(ssize_t, read, (int fd, void *data, size_t len), (fd, data, len), -1)
 WRAP(ssize_t, pread, (int fd, void *data, size_t len, off_t at),
      (fd, data, len, at), -1)

@@ -15,10 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                  (int)size, (const char *)data, tail);
   fake_collectd_reset();
   oconfig_item_t *root = fake_collectd_config_parse(text);
-  for (int i = 0; root && i < root->children_num; i++) {
-    int status = fc_config_read(&config, &root->children[i]);
-    FUZZ_REQUIRE(status == 0 || config.instances_len == 0);
-  }
+  for (int i = 0; root && i < root->children_num; i++)
+    fc_config_read(&config, &root->children[i]);
   for (size_t i = 0; i < config.instances_len; i++)
     FUZZ_REQUIRE(config.instances[i]->name && config.instances[i]->url);
   FUZZ_REQUIRE(!fake_collectd_fault());

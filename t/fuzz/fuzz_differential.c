@@ -37,7 +37,7 @@ static enum fc_error filtered(const char *body, size_t len,
   FUZZ_REQUIRE(!error == envelope_reference(body, len, wanted, &wanted_len));
   /* What the filter lets through, json-c takes. */
   if (!error)
-    FUZZ_REQUIRE(!fc_parse_reply(json, json_len, reply));
+    FUZZ_REQUIRE(!fc_parse_reply(json, json_len, NULL, reply));
   fc_envelope_release(&envelope);
   return error;
 }
@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size > FC_ENVELOPE_STRING_MAX)
     return 0;
   bool is_ours = !filtered(body, size, &ours);
-  bool is_json_cs = !fc_parse_reply(body, size, &whole);
+  bool is_json_cs = !fc_parse_reply(body, size, NULL, &whole);
   if (is_ours && !is_json_cs)
     FUZZ_REQUIRE(count_of(body, size, "[{") > JSON_C_DEPTH);
   if (is_ours && is_json_cs && !memmem(body, size, "\\u0000", 6))

@@ -6,6 +6,22 @@
 
 #include "t/fuzz/fuzz.h"
 
+#define SECRET "fc-01234567"
+
+/* A text that repeats a secret, or the beginning of it at its end, does so no
+ * longer. */
+static void check_masked(const char *in, size_t in_len, size_t size) {
+  static const struct fc_secret secret = {SECRET, sizeof(SECRET) - 1};
+  static const struct fc_secrets secrets = {&secret, 1};
+  char out[512];
+  size = size < sizeof(out) ? size : sizeof(out);
+  size_t len = fc_text_line_masked(&secrets, out, size, in, in_len);
+  if (size) {
+    FUZZ_REQUIRE(len < size && strlen(out) == len && fuzz_is_safe(out, len));
+    FUZZ_REQUIRE(!strstr(out, SECRET));
+  }
+}
+
 static void check_line(const char *in, size_t in_len, size_t size) {
   char *out = malloc(size ? size : 1), again[512];
   FUZZ_REQUIRE(out);
@@ -37,6 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const char *text = (const char *)data;
   int64_t seconds = -1;
   check_line(text, size, room);
+  check_masked(text, size, 2 * room);
   check_event(text, size, type);
   if (fc_text_retry_after(text, size, &seconds))
     FUZZ_REQUIRE(seconds >= 0 && seconds <= FC_TEXT_DELAY_MAX_S);

@@ -393,15 +393,6 @@ class Collectd:
             raise AssertionError("collectd ended: " + self.output_text())
         return self
 
-    def refused(self):
-        """Starts it with a configuration that must end it at once: (exit
-        status, what it said). collectd 5.12's -t exits before it reads
-        anything."""
-        done = subprocess.run(self.command("-f"), capture_output=True,
-                              text=True, cwd=self.scratch,
-                              timeout=30 * PATIENCE, env=self.environment())
-        return done.returncode, done.stdout + done.stderr + self.log_text()
-
     def stop(self, kill=False):
         """Ends the daemon; returns (exit status, seconds it took)."""
         if self.process is None:
@@ -460,14 +451,17 @@ class Collectd:
                 return [status] + [file.readline().strip()
                                    for _ in range(count)]
 
+    def exposition(self):
+        """What Prometheus would scrape; "" while nobody answers."""
+        try:
+            return http_get("http://127.0.0.1:%d/metrics" % self.prometheus)
+        except (urllib.error.URLError, OSError):
+            return ""
+
     def instance_metrics(self):
         """{(plugin instance, metric, type instance): value} as Prometheus would
         scrape it."""
-        url = "http://127.0.0.1:%d/metrics" % self.prometheus
-        try:
-            return parse_metrics(http_get(url))
-        except (urllib.error.URLError, OSError):
-            return {}
+        return parse_metrics(self.exposition())
 
     def metrics(self):
         """{(metric, type instance): value} of all instances."""

@@ -2,14 +2,17 @@
 hold, and what becomes of the jobs when it changes."""
 
 import os
+import pwd
 import re
 import shutil
 import socket
+import subprocess
 import threading
 import time
 import unittest
 
 from faults import FaultTest, needs_all, wait_for, wait_until_empty
+from harness import notifier_user
 from raw_server import SECRET
 from test_faults_replies import FAILED, RUNNING, Course, job_of
 
@@ -99,7 +102,7 @@ FILES = [
     ("ID4", "link-to-shadow", link("there", private(SHADOW)), set(), "no job",
      True),
     ("ID4", "fifo", os.mkfifo, set(), NO_FILE, False),
-    ("ID4", "socket", make_socket, set(), "cannot be opened", False),
+    ("ID4", "socket", make_socket, set(), NO_FILE, False),
     ("ID4", "dev-zero", "/dev/zero", set(), NO_FILE, False),
     ("ID4", "dev-null", "/dev/null", set(), NO_FILE, False),
     ("ID4", "proc", "/proc/version", set(), "", False),
@@ -127,6 +130,40 @@ def removed_and(make):
     return change
 
 
+def key_of(path):
+    """The key file of the test whose JobFile this is: FaultTest.block."""
+    return os.path.join(os.path.dirname(path), "..", "keys", "key")
+
+
+def by_writer(*command):
+    """What an unprivileged user does, who may write the folder."""
+    def change(path):
+        subprocess.run([word % {"path": path, "key": key_of(path)}
+                        for word in command], check=True,
+                       user=notifier_user() if os.geteuid() == 0 else None)
+    return change
+
+
+def in_folder_of_writer(change):
+    def give_and_change(path):
+        shutil.chown(os.path.dirname(path), notifier_user())
+        change(path)
+    return give_and_change
+
+
+def strangers_folder(path):
+    """Theirs is where ours was, and leads to another of ours."""
+    folder = os.path.dirname(path)
+    os.rename(folder, folder + "-ours")
+    holds("c\n")(folder + "-ours/jobs")
+    os.symlink(folder + "-ours", folder)
+    os.lchown(folder, pwd.getpwnam("nobody").pw_uid, -1)
+
+
+def copy_of_key(path):
+    shutil.copy(key_of(path), path)
+
+
 # (row, name, what becomes of a file with the jobs a and b, jobs then, log)
 CHANGES = [
     ("ID3", "removed", os.unlink, {"a", "b"}, "still watched"),
@@ -140,7 +177,23 @@ CHANGES = [
      "still watched"),
     ("ID3", "becomes-fifo", removed_and(os.mkfifo), {"a", "b"},
      "still watched"),
+    ("ID4", "becomes-key", removed_and(lambda path: os.symlink(
+        key_of(path), path)), {"a", "b"},
+     "is the file of the API key; .*still watched"),
+    ("ID4", "becomes-hard-link", removed_and(lambda path: (
+        holds("c\n")(path + "-other"), os.link(path + "-other", path))),
+     {"a", "b"}, "several hard links; .*still watched"),
+    ("ID4", "becomes-copy-of-key", copy_of_key, {"a", "b"},
+     "holds the API key; .*still watched"),
 ]
+if os.geteuid() == 0:
+    CHANGES += [
+        ("ID4", "becomes-strangers-link", in_folder_of_writer(by_writer(
+            "ln", "-sf", "%(key)s", "%(path)s")), {"a", "b"},
+         "symbolic link that belongs to neither .*still watched"),
+        ("ID4", "becomes-strangers-folder", strangers_folder, {"a", "b"},
+         "symbolic link that belongs to neither .*still watched"),
+    ]
 
 
 class JobFiles(FaultTest):
@@ -262,7 +315,7 @@ class Unreadable(FaultTest):
         wait_for(lambda: "Input/output error" in daemon.log_text(),
                  "the error is told")
         wait_for(lambda: server.requests, "it is tried again")
-        wait_for(lambda: "can be read again" in daemon.log_text(),
+        wait_for(lambda: "can be read now" in daemon.log_text(),
                  "the recovery is told")
         self.check_invariants(daemon, {("eio", "a")})
         self.end(daemon, [("ID4", "read-error")])

@@ -110,6 +110,14 @@ class KeyFaults(SystemTest):
         self.paths[name] = path
         return INSTANCE % {"name": name, "url": self.server.url, "key": path}
 
+    @staticmethod
+    def replace(path, key):
+        if os.path.isdir(path):
+            os.rmdir(path)
+        with open(path + ".new", "w") as file:
+            file.write(key)
+        os.rename(path + ".new", path)
+
     def counts(self):
         return {name: self.server.count("job-" + name) for name in self.paths}
 
@@ -119,7 +127,7 @@ class KeyFaults(SystemTest):
             name for name, count in self.counts().items()
             if name in names and count < before[name] + more], "all are polled")
 
-    def test_a_bad_key_file_disables_its_instance_at_the_start(self):
+    def test_a_bad_key_file_is_waited_for_at_the_start(self):
         blocks = "".join(self.block(name) for _, name, *_ in FILES)
         for _, name, how, _ in FILES:
             spoil(self.paths[name], how)
@@ -128,10 +136,10 @@ class KeyFaults(SystemTest):
         log = daemon.log_text() + daemon.output_text()
         for row, name, _, why in FILES:
             with self.subTest(row=row, name=name):
-                refused = re.search(
-                    r'<Instance "%s">: APIKeyFile: .*%s.*; this instance is '
-                    r"disabled" % (name, why), log)
-                self.assertEqual(bool(refused), bool(why))
+                waiting = re.search(
+                    r'<Instance "%s">: APIKeyFile: .*%s.*; no request is made '
+                    "until it holds a key" % (name, why), log)
+                self.assertEqual(bool(waiting), bool(why))
                 self.assertEqual(self.server.count("job-" + name) == 0,
                                  bool(why))
                 self.assertEqual(bool(re.search(
@@ -139,7 +147,12 @@ class KeyFaults(SystemTest):
                     "readable" in name)
         self.assertNotIn(SECRET.decode(), log)
         self.assertNotIn(KEY, log)
+        self.assertNotIn("disabled", log)
+        for path in self.paths.values():
+            self.replace(path, KEY)
+        self.check_polled(self.paths)
         self.assertEqual(self.server.rejected(), 0)
+        self.assertEqual(daemon.notifications(), [])
 
     def test_a_key_file_that_turns_bad_leaves_the_key(self):
         clock = self.clock()
@@ -156,11 +169,7 @@ class KeyFaults(SystemTest):
         self.assertEqual(self.server.rejected(), 0)
         self.assertEqual(daemon.notifications(), [])
         for path in self.paths.values():
-            if os.path.isdir(path):
-                os.rmdir(path)
-            with open(path + ".new", "w") as file:
-                file.write(NEXT_KEY)
-            os.rename(path + ".new", path)
+            self.replace(path, NEXT_KEY)
         self.server.script("key %s\n" % NEXT_KEY)
         wait_until_empty(lambda: [
             key for key, value in daemon.instance_metrics().items()

@@ -6,7 +6,7 @@ import time
 from email.utils import formatdate
 
 from faults import FaultTest, needs_all, wait_for, wait_until_empty
-from harness import PATIENCE
+from harness import KEY, PATIENCE
 from raw_server import HEALTHY, SECRET, RawServer, reply
 
 WINDOW_SECONDS = 9
@@ -50,6 +50,14 @@ COURSES = [
     ("H2", "error-escapes",
      [says("failed", error="a\x1b[31m\r\nSeverity: OKAY\0b")], 3,
      ["FAILURE Severity"]),
+    ("H2", "error-key", [says("failed", error="bad token " + KEY)], 3,
+     ["FAILURE bad token [secret]"]),
+    ("H2", "error-object-key", [says("failed", error={
+        "headers": {"Authorization": "Bearer " + KEY}})], 3,
+     ["FAILURE Bearer [secret]"]),
+    ("H3", "word-key", [says(KEY)], 5, []),
+    ("H6", "gone-key", [reply(410, json.dumps({"replacement": KEY}).encode(), [
+        'Link: </v2/%s>; rel="successor-version"' % KEY])], 4, []),
     ("H3", "word-unknown", [says("resting")], 5, []),
     ("H3", "word-upper-case", [says("Completed")], 5, []),
     ("H3", "word-empty", [says("")], 5, []),

@@ -191,6 +191,18 @@ class Status(Tool):
             self.assertNotRegex(done.out + done.err,
                                 "[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
+    def test_a_key_that_a_server_says_is_not_shown(self):
+        self.server.script('job extract echo\n  state failed '
+                           'error="bad token %s"\n' % KEY)
+        for words in (("status", "echo"), ("status", "--json", "echo"),
+                      ("check", "echo"), ("watch", "echo")):
+            self.assertIn("bad token [secret]", self.ask(*words).out)
+        self.server.script('answer 410 header="Link: </%s>; '
+                           'rel=successor-version"\n' % KEY)
+        for words in (("status", "x"), ("status", "--json", "x"),
+                      ("check", "x"), ("watch", "x")):
+            self.assertIn("use /[secret]", self.ask(*words).out)
+
     def test_a_rejected_key_is_tried_once(self):
         jobs, status = self.jobs("a", "b", "c", FIRECRAWL_API_KEY="fc-wrong")
         self.assertEqual(status, 3)
@@ -541,7 +553,7 @@ class Registered(Tool):
     def daemon(self):
         daemon = self.collectd(self.PLUGIN % (self.server.url,
                                               self.key_file()))
-        daemon.wait_metric("api_up", "", 1)
+        daemon.wait_metric("jobs", "processing", 0)
         return daemon
 
     def tell(self, daemon, *words):

@@ -251,19 +251,55 @@ class Configuration(SystemTest):
 
     JOB = f'Extract "{DONE}"'
 
-    def assert_refused(self, plugin, text):
-        status, output = self.configured(plugin).refused()
-        self.assertIn(text, output)
-        self.assertEqual(status, 1, output)
+    BESIDE = "LoadPlugin load\n"
 
-    def test_a_daemon_without_a_valid_instance_does_not_start(self):
-        self.assert_refused(
-            f'<Instance "prod">\n{self.JOB}\nTimeout 0\n</Instance>',
-            '<Instance "prod">: Timeout: expected an integer from 1 to 3600000 '
-            'milliseconds, got 0; this instance is disabled')
+    def run_idle(self, daemon, why):
+        """The daemon runs, with all other plugins and without ours: `why` is
+        all that is said."""
+        daemon.start()
+        wait_for(lambda: "collectd_load_shortterm" in daemon.exposition(),
+                 "another plugin has values")
+        self.assertEqual(daemon.instance_metrics(), {})
+        self.assertTrue(daemon.ask("FLUSH plugin=firecrawl")[0].startswith("0"))
+        self.assertEqual(re.findall(r"firecrawl plugin: (.*)",
+                                    daemon.log_text()), why)
+        self.assertNotIn("Initialization of plugin", daemon.log_text())
+        self.assertEqual(daemon.stop()[0], 0)
+        self.assertFalse(os.path.exists(daemon.scratch + "/firecrawl.db"))
 
-    def test_a_block_without_an_instance_does_not_start(self):
-        self.assert_refused("", "expected an <Instance> block, got none")
+    def test_a_bad_option_in_the_only_instance_leaves_the_daemon_running(self):
+        self.run_idle(self.configured(
+            f'<Instance "prod">\n{self.JOB}\nInterval abc\n</Instance>',
+            more=self.BESIDE),
+            ['<Instance "prod">: Interval: expected a number from 0.1 to 86400 '
+             'seconds, got "abc"; this instance is disabled',
+             "no <Instance> is valid: nothing is watched"])
+
+    def test_without_an_instance_the_daemon_runs(self):
+        why = ["no <Instance> is configured: nothing is watched"]
+        self.run_idle(self.configured("", more=self.BESIDE), why)
+        bare = self.configured("", "bare",
+                               more=self.BESIDE + "LoadPlugin firecrawl\n")
+        bare.without("firecrawl")
+        self.run_idle(bare, why)
+
+    def test_a_key_file_that_comes_later_is_waited_for(self):
+        fake = self.fake(SCRIPT)
+        path = os.path.join(self.directory("keys"), "key")
+        daemon = self.collectd(
+            f'<Instance "prod">\nURL "{fake.url}"\nAPIKeyFile "{path}"\n'
+            f'Interval 1\nExtract "{RUNNING}" "long-one"\n</Instance>')
+        self.assertIn(path + " cannot be opened: No such file or directory; no "
+                      "request is made until it holds a key", daemon.log_text())
+        came = time.monotonic() + 3
+        wait_for(lambda: time.monotonic() > came, "3 s")
+        self.assertEqual(fake.requests(), {})
+        self.key_file()
+        daemon.wait_metric("job_status", "long-one", 1)
+        daemon.wait_metric("api_up", "", 1)
+        self.assertEqual(fake.rejected(), 0)
+        self.assertEqual(daemon.notifications(), [])
+        self.assertEqual(daemon.stop()[0], 0)
 
     def test_one_bad_instance_leaves_the_others_at_work(self):
         fake = self.fake(SCRIPT, key=None)
