@@ -210,5 +210,5 @@ enum fc_error fc_file_read_untrusted(const char *path, const char *forbidden,
   if (fd >= 0)
     (void)close(fd);
   say(detail, size, reason);
-  return FC_ERR_IO;
+  return FC_ERR_ARGUMENT;
 }

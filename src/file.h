@@ -54,7 +54,7 @@ FC_MUST_USE enum fc_error fc_file_read(const char *path, size_t max_bytes,
                                        size_t size);
 
 /* As fc_file_read, of a path that whoever may write its folder could turn into
- * a way to files that are not theirs. FC_ERR_IO, too, for a file that a
+ * a way to files that are not theirs. FC_ERR_ARGUMENT for a file that a
  * stranger's link leads to (src/path.h), that has several hard links, or that
  * is the one that `forbidden` leads to (NULL: none is forbidden). */
 FC_MUST_USE enum fc_error

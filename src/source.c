@@ -63,15 +63,17 @@ static void refuse(size_t line, const char *whole_reason, void *data) {
                      reason);
 }
 
-static void tell_unreadable(struct fc_source *source, const char *detail) {
-  if (strcmp(source->told, detail) != 0 && source->has_jobs)
-    fc_instance_note(source->instance, FC_SEVERITY_FAILURE,
-                     "JobFile %s %s; the jobs it had are still watched",
-                     source->path, detail);
-  else if (strcmp(source->told, detail) != 0)
-    fc_instance_note(source->instance, FC_SEVERITY_WARNING,
-                     "JobFile %s %s; it is read as soon as it can be",
-                     source->path, detail);
+/* A file that is not there yet, or not readable yet, may come; one that is
+ * refused is somebody's attempt or mistake. */
+static void tell_unreadable(struct fc_source *source, enum fc_error error,
+                            const char *detail) {
+  bool waits = error != FC_ERR_ARGUMENT && !source->has_jobs;
+  if (strcmp(source->told, detail) != 0)
+    fc_instance_note(source->instance,
+                     waits ? FC_SEVERITY_WARNING : FC_SEVERITY_FAILURE,
+                     "JobFile %s %s; %s", source->path, detail,
+                     waits ? "it is read as soon as it can be"
+                           : "the jobs it had are still watched");
   fc_text_copy(source->told, sizeof(source->told), detail);
 }
 
@@ -155,15 +157,16 @@ static void read_file(struct fc_source *source, struct fc_now now) {
   char *text, detail[FC_DETAIL_SIZE];
   size_t len;
   unsigned access;
-  if (fc_file_read_untrusted(
-          source->path, fc_instance_settings(source->instance)->api_key_file,
-          FC_JOBFILE_BYTES_MAX, &text, &len, &source->stamp, &access, detail,
-          sizeof(detail))) {
-    tell_unreadable(source, detail);
+  enum fc_error error = fc_file_read_untrusted(
+      source->path, fc_instance_settings(source->instance)->api_key_file,
+      FC_JOBFILE_BYTES_MAX, &text, &len, &source->stamp, &access, detail,
+      sizeof(detail));
+  if (error) {
+    tell_unreadable(source, error, detail);
     return;
   }
   if (holds_key(source, text, len)) {
-    tell_unreadable(source, "holds the API key");
+    tell_unreadable(source, FC_ERR_ARGUMENT, "holds the API key");
     explicit_bzero(text, len);
     free(text);
     return;
