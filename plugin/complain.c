@@ -4,7 +4,7 @@
 
 #include "plugin/complain.h"
 
-#include "src/error.h"
+#include "src/base/error.h"
 
 static void log_failure(struct fc_complaint *complaint, const char *name,
                         const char *class, const struct fc_failure *failure) {

@@ -5,7 +5,7 @@
 #ifndef FC_PLUGIN_COMPLAIN_H
 #define FC_PLUGIN_COMPLAIN_H
 
-#include "src/instance.h"
+#include "src/watch/instance.h"
 
 enum {
   FC_COMPLAIN_EVERY_MS = 60 * 60 * 1000,

@@ -1,9 +1,9 @@
 #include "plugin/config.h"
 
-#include "src/key.h"
-#include "src/request.h"
-#include "src/text.h"
-#include "src/transport.h"
+#include "src/api/key.h"
+#include "src/api/request.h"
+#include "src/api/transport.h"
+#include "src/base/text.h"
 
 #include <inttypes.h>
 #include <math.h>

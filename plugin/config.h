@@ -8,7 +8,7 @@
 
 #include <plugin.h>
 
-#include "src/settings.h"
+#include "src/api/settings.h"
 
 /* All zero bytes: nothing configured yet. Owns what it points to. */
 struct fc_config {

@@ -8,12 +8,12 @@
 #include "plugin/notify.h"
 #include "plugin/registration.h"
 
-#include "src/clock.h"
-#include "src/instance_save.h"
-#include "src/journal.h"
-#include "src/parse.h"
-#include "src/poller.h"
-#include "src/transport_curl.h"
+#include "src/api/parse.h"
+#include "src/api/transport_curl.h"
+#include "src/base/clock.h"
+#include "src/state/journal.h"
+#include "src/watch/instance_save.h"
+#include "src/watch/poller.h"
 
 #include <pthread.h>
 #include <stdio.h>

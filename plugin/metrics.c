@@ -4,9 +4,9 @@
 
 #include "plugin/metrics.h"
 
-#include "src/error.h"
-#include "src/kind.h"
-#include "src/status.h"
+#include "src/api/kind.h"
+#include "src/api/status.h"
+#include "src/base/error.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #ifndef FC_PLUGIN_METRICS_H
 #define FC_PLUGIN_METRICS_H
 
-#include "src/instance.h"
+#include "src/watch/instance.h"
 
 enum fc_metric {
   FC_METRIC_JOB_STATUS,

@@ -4,9 +4,9 @@
 
 #include "plugin/notify.h"
 
-#include "src/kind.h"
-#include "src/status.h"
-#include "src/timestamp.h"
+#include "src/api/kind.h"
+#include "src/api/status.h"
+#include "src/base/timestamp.h"
 
 #include <stdio.h>
 

@@ -3,8 +3,8 @@
 #ifndef FC_PLUGIN_NOTIFY_H
 #define FC_PLUGIN_NOTIFY_H
 
-#include "src/event.h"
-#include "src/settings.h"
+#include "src/api/settings.h"
+#include "src/watch/event.h"
 
 /* The severity as a level of plugin_log. */
 int fc_notify_log_level(enum fc_severity severity);

@@ -1,7 +1,7 @@
 #include "plugin/registration.h"
 
-#include "src/kind.h"
-#include "src/text.h"
+#include "src/api/kind.h"
+#include "src/base/text.h"
 
 #include <string.h>
 

@@ -10,7 +10,7 @@
 
 #include <plugin.h>
 
-#include "src/instance.h"
+#include "src/watch/instance.h"
 
 /* Takes a notification that names this instance. Ours come by here too: their
  * types are no kinds. What is wrong with one is logged. Returns true when the

@@ -2,8 +2,8 @@
  * linker's
  * --wrap (torture_wraps in t/Makefile.inc) gives us the calls of the objects
  * that are linked in, and no others; torture.c decides which of them fails.
- * t/plugin_calls sees to it that every call of the plugin's is here or in
- * t/plugin_calls.list with the reason why not. */
+ * t/plugin/plugin_calls sees to it that every call of the plugin's is here or
+ * in t/plugin/plugin_calls.list with the reason why not. */
 
 #ifndef FC_T_TORTURE_H
 #define FC_T_TORTURE_H

@@ -3,7 +3,7 @@
 
 #include "plugin/config.h"
 
-#include "t/fake_collectd.h"
+#include "t/fake/fake_collectd.h"
 #include "t/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -3,16 +3,17 @@
  * else:
  *  - the filter alone refuses a wanted name that occurs twice or has escapes in
  *    it, bytes that are no UTF-8, control characters in strings, NaN and
- *    Infinity, and what else the reference (t/envelope_reference.c) refuses;
+ *    Infinity, and what else the reference (t/api/envelope_reference.c)
+ * refuses;
  *  - json-c alone refuses nesting beyond its own limit;
  *  - json-c ends a name at \u0000, so that "status\u0000x" is the status;
  *  - the filter cuts a string and makes null of what is nested too deeply to be
  *    kept: the error text may differ then. */
 
-#include "src/envelope.h"
-#include "src/parse.h"
+#include "src/api/envelope.h"
+#include "src/api/parse.h"
 
-#include "t/envelope_reference.h"
+#include "t/api/envelope_reference.h"
 #include "t/fuzz/fuzz.h"
 
 static size_t count_of(const char *body, size_t len, const char *bytes) {
@@ -22,7 +23,7 @@ static size_t count_of(const char *body, size_t len, const char *bytes) {
   return count;
 }
 
-enum { JSON_C_DEPTH = 32 /* DEPTH_MAX of src/parse.c */ };
+enum { JSON_C_DEPTH = 32 /* DEPTH_MAX of src/api/parse.c */ };
 
 static enum fc_error filtered(const char *body, size_t len,
                               struct fc_reply *reply) {

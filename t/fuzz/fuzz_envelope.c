@@ -1,7 +1,7 @@
 /* The envelope filter in pieces of any size against the byte-wise reference:
  * the same verdict and the same bytes. */
 
-#include "t/envelope_reference.h"
+#include "t/api/envelope_reference.h"
 #include "t/fuzz/fuzz.h"
 
 static bool filter(struct fc_envelope *envelope, const char *body, size_t len,

@@ -1,8 +1,8 @@
 /* JobFile: what is taken can be asked for, and every line is taken, refused,
  * empty or a comment. */
 
-#include "src/jobfile.h"
-#include "src/request.h"
+#include "src/api/request.h"
+#include "src/watch/jobfile.h"
 
 #include "t/fuzz/fuzz.h"
 

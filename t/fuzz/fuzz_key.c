@@ -1,8 +1,8 @@
 /* The bytes of a key file: a key is what may stand in a header, whole and
  * alone; anything else leaves the old one. */
 
-#include "src/key.h"
-#include "src/request.h"
+#include "src/api/key.h"
+#include "src/api/request.h"
 
 #include "t/fuzz/fuzz.h"
 

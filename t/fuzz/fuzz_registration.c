@@ -3,9 +3,9 @@
 
 #include "plugin/registration.h"
 
-#include "src/request.h"
+#include "src/api/request.h"
 
-#include "t/fake_collectd.h"
+#include "t/fake/fake_collectd.h"
 #include "t/fuzz/fuzz.h"
 
 static void take_line(const uint8_t **data, size_t *size, char *field,

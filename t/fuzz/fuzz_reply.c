@@ -1,7 +1,7 @@
 /* The whole response path: a code, header lines, an empty line and a body in
  * pieces, as a transport would give them to the API call. */
 
-#include "src/client.h"
+#include "src/api/client.h"
 
 #include "t/fuzz/fuzz.h"
 

@@ -1,8 +1,8 @@
 /* What a user sets that ends in a request: header lines, the URL, jobs. What is
  * taken holds nothing that would begin another header, host or path. */
 
-#include "src/request.h"
-#include "src/settings.h"
+#include "src/api/request.h"
+#include "src/api/settings.h"
 
 #include "t/fuzz/fuzz.h"
 

@@ -1,11 +1,11 @@
 /* A state file with any bytes changed and any length: it is used, set aside or
- * refused; what is read from it keeps the promises of src/store.h, and what is
- * put into it then comes back. An input is a length, then changes of two bytes'
- * place and a value. */
+ * refused; what is read from it keeps the promises of src/state/store.h, and
+ * what is put into it then comes back. An input is a length, then changes of
+ * two bytes' place and a value. */
 
-#include "src/parse.h"
-#include "src/request.h"
-#include "src/store.h"
+#include "src/api/parse.h"
+#include "src/api/request.h"
+#include "src/state/store.h"
 
 #include "t/fuzz/fuzz.h"
 

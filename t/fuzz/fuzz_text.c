@@ -1,8 +1,8 @@
 /* Text of others on its way to a log line or a notification, and the delay that
  * a rate limit's text names. */
 
-#include "src/event.h"
-#include "src/text.h"
+#include "src/base/text.h"
+#include "src/watch/event.h"
 
 #include "t/fuzz/fuzz.h"
 

@@ -1,6 +1,6 @@
 /* Time stamps of all forms; what is read can be written and read again. */
 
-#include "src/timestamp.h"
+#include "src/base/timestamp.h"
 
 #include "t/fuzz/fuzz.h"
 

@@ -82,7 +82,7 @@ def http_get(url, timeout=5):
 
 
 class Fake:
-    """The fake Firecrawl server (t/fake_firecrawl) with a script."""
+    """The fake Firecrawl server (t/fake/fake_firecrawl) with a script."""
 
     def __init__(self, scratch, script, key=KEY, port=0, more=()):
         self.scratch = scratch
@@ -92,7 +92,7 @@ class Fake:
             file.write(script)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(port_file)
-        command = [BUILD + "/t/fake_firecrawl", "--port-file", port_file,
+        command = [BUILD + "/t/fake/fake_firecrawl", "--port-file", port_file,
                    "--port", str(port)]
         if key:
             command += ["--key", key]
@@ -196,9 +196,9 @@ class Receiver(Listener):
 
 
 class Clock:
-    """Shifts a daemon's clocks while it runs: t/clock_shim.c."""
+    """Shifts a daemon's clocks while it runs: t/fake/clock_shim.c."""
 
-    LIBRARY = BUILD + "/t/.libs/clock_shim.so"
+    LIBRARY = BUILD + "/t/fake/.libs/clock_shim.so"
 
     def __init__(self, path):
         self.path = path
@@ -332,7 +332,7 @@ class Collectd:
                         self.scratch + "/plugins/")
         shutil.copy(BUILD + "/plugin/.libs/firecrawl.so",
                     self.scratch + "/plugins/")
-        shutil.copy(BUILD + "/t/.libs/sink.so", self.scratch + "/plugins/")
+        shutil.copy(BUILD + "/t/fake/.libs/sink.so", self.scratch + "/plugins/")
         self._write("notifier", NOTIFIER % {"dir": self.notifications_dir})
         os.chmod(self.scratch + "/notifier", 0o755)
         self._write("collectd.conf", BASE_CONFIG % {

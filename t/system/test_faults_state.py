@@ -418,7 +418,7 @@ PLUGIN_OF_MANY = """
                      "FC_ALL=1 and strace ask for it")
 class KillAtEachCall(SystemTest):
     """Row K21: the daemon is killed at the n-th call that writes, for each n;
-    t/check_crash does the same with the store alone."""
+    t/state/check_crash does the same with the store alone."""
 
     CALLS = ("pwrite64", "fdatasync", "fsync", "ftruncate", "unlink")
     EVENTS = 3

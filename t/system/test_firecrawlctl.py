@@ -23,7 +23,7 @@ import harness
 from harness import BUILD, KEY, PATIENCE, SOURCE, SystemTest, wait_for
 from raw_server import RawServer, read_request, reply
 
-TOOL = os.path.abspath(BUILD + "/src/firecrawlctl")
+TOOL = os.path.abspath(BUILD + "/src/ctl/firecrawlctl")
 ESCAPES = r'"{\"message\":\"no\\u001b[2J\\u009b31m|luck\\u0007\"}"'
 
 SCRIPT = f"""
@@ -782,7 +782,7 @@ class Shipped(unittest.TestCase):
         return done.out
 
     def manual(self):
-        with open(SOURCE + "/src/firecrawlctl.pod") as file:
+        with open(SOURCE + "/src/ctl/firecrawlctl.pod") as file:
             return file.read()
 
     def test_help_and_manual_have_the_same_options(self):
@@ -812,7 +812,7 @@ class Shipped(unittest.TestCase):
     def test_the_manual_is_good_pod(self):
         done = subprocess.run(
             ["podchecker", "-warnings", "-warnings",
-             SOURCE + "/src/firecrawlctl.pod"], capture_output=True, text=True)
+             SOURCE + "/src/ctl/firecrawlctl.pod"], capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertNotIn("WARNING", done.stdout + done.stderr)
 

@@ -42,9 +42,9 @@ def variables(kind):
 
 def status_codes():
     """{code: word}, from the table of the code."""
-    with open(harness.SOURCE + "/src/status.c") as file:
+    with open(harness.SOURCE + "/src/api/status.c") as file:
         text = file.read()
-    with open(harness.SOURCE + "/src/status.h") as file:
+    with open(harness.SOURCE + "/src/api/status.h") as file:
         header = file.read()
     codes = re.findall(r"FC_STATUS_(\w+) = (\d+)", header)
     found = {int(code): name.lower() for name, code in codes}

@@ -1,4 +1,4 @@
-"""The manuals say of the options what the code does: t/options has the code's
+"""The manuals say of the options what the code does: t/plugin/options has the code's
 table, and tells whether a documented default changes anything."""
 
 import glob
@@ -15,8 +15,8 @@ OUTSIDE = {"StateFile", "Instance"}
 
 
 def options(*arguments):
-    """What t/options says, in lines."""
-    return subprocess.run([BUILD + "/t/options", *arguments], check=True,
+    """What t/plugin/options says, in lines."""
+    return subprocess.run([BUILD + "/t/plugin/options", *arguments], check=True,
                           capture_output=True, text=True).stdout.split("\n")[:-1]
 
 

@@ -209,8 +209,8 @@ class Demo(Checkout):
         self.stand_in("make", "".join(
             "mkdir -p $(dirname {1}) && cp '{0}/{1}' {1} || exit\n".format(
                 os.path.abspath(BUILD), path) for path in [
-                    "plugin/.libs/firecrawl.so", "src/firecrawlctl",
-                    "t/fake_firecrawl"]))
+                    "plugin/.libs/firecrawl.so", "src/ctl/firecrawlctl",
+                    "t/fake/fake_firecrawl"]))
 
     def demo(self):
         root = COLLECTD[:-len("/usr/sbin/collectd")]

@@ -1,0 +1,83 @@
+/* The API call: "what is the status of this job?" as one request and one
+ * result. Request, transport, headers, envelope, parse; no clock, no log, no
+ * retry.
+ *
+ * A struct fc_call is the caller's, embedded or on the heap; it can be used any
+ * number of times, one call at a time, on the transport's thread. */
+
+#ifndef FC_CLIENT_H
+#define FC_CLIENT_H
+
+#include "src/api/envelope.h"
+#include "src/api/kind.h"
+#include "src/api/parse.h"
+#include "src/api/transport.h"
+
+/* What the server said about the job. */
+enum fc_answer {
+  FC_ANSWER_NONE,      /* nothing usable: error tells why */
+  FC_ANSWER_STATUS,    /* reply.status */
+  FC_ANSWER_NOT_FOUND, /* the API's own 404 */
+  FC_ANSWER_GONE       /* 410: the endpoint itself has ended */
+};
+
+struct fc_result {
+  enum fc_answer answer;
+  enum fc_error error; /* FC_OK unless answer is FC_ANSWER_NONE */
+  int http_code;       /* 0: no reply */
+  double seconds;      /* the request's time */
+  bool has_date, has_sunset, has_retry_after, deprecated;
+  int64_t date_s;        /* Date header, epoch (RFC 9110 section 6.6.1) */
+  int64_t sunset_s;      /* Sunset header, epoch (RFC 8594) */
+  int64_t retry_after_s; /* of a 429 or 503: header, else body field, else
+                            text; 0 to FC_RETRY_AFTER_MAX_S; a date is measured
+                            against the Date header, else against now_s */
+  struct fc_reply reply; /* all empty where the body was none of the API's */
+  char successor[FC_WORD_SIZE]; /* Link rel="successor-version", else the
+                                   body's `replacement`; "" if neither */
+  char detail[FC_DETAIL_SIZE];  /* of an error, one safe line without the body
+                                   or the key; no other text here repeats the
+                                   key either: it is FC_SECRET_MASK there */
+};
+
+enum { FC_RETRY_AFTER_MAX_S = 3600 };
+
+struct fc_call;
+typedef void (*fc_call_done)(struct fc_call *call,
+                             const struct fc_result *result, void *data);
+
+/* Members are private; public so that callers can embed it. */
+struct fc_call {
+  struct fc_exchange exchange;
+  struct fc_envelope envelope;
+  struct fc_result result;
+  const struct fc_target *target;
+  enum fc_error body_error; /* what the envelope said; the rest is drained */
+  size_t drained_bytes;
+  const struct fc_kind *kind;
+  int64_t now_s;
+  bool has_retry_header;
+  char retry_header[64]; /* until the Date header is known */
+  fc_call_done done;
+  void *data;
+};
+
+/* Allocates nothing. */
+void fc_call_init(struct fc_call *call);
+
+/* Frees what the call holds. It must not be in flight. */
+void fc_call_release(struct fc_call *call);
+
+/* Starts to ask for a job. `done` is called once, from fc_transport_run, unless
+ * this fails (FC_ERR_ARGUMENT for a bad ID, FC_ERR_MEMORY, ...) or the call is
+ * cancelled; the result is valid during the callback, from which the call may
+ * be started again. now_s is the epoch, for dates without a Date header. */
+FC_MUST_USE enum fc_error
+fc_call_start(struct fc_call *call, struct fc_transport *transport,
+              const struct fc_target *target, const struct fc_kind *kind,
+              const char *id, int64_t now_s, fc_call_done done, void *data);
+
+/* Ends a call in flight without a callback. */
+void fc_call_cancel(struct fc_call *call, struct fc_transport *transport);
+
+#endif

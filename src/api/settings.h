@@ -1,0 +1,104 @@
+/* What one <Instance> asks for: every option, its default, and its unit. Filled
+ * by whoever reads a configuration (plugin/config.c, firecrawlctl), then
+ * constant for as long as the instance lives.
+ *
+ * Strings are heap copies owned by the struct; NULL means "not set". */
+
+#ifndef FC_SETTINGS_H
+#define FC_SETTINGS_H
+
+#include "src/api/kind.h"
+#include "src/base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FC_DEFAULT_URL "https://api.firecrawl.dev"
+
+/* Which jobs get series of their own. */
+enum fc_job_metrics {
+  FC_JOB_METRICS_ALL,
+  FC_JOB_METRICS_UNFINISHED,
+  FC_JOB_METRICS_NONE
+};
+
+enum fc_address_family { FC_FAMILY_ANY, FC_FAMILY_IPV4, FC_FAMILY_IPV6 };
+
+struct fc_job_spec {
+  const struct fc_kind *kind;
+  char *id;
+  char *name; /* never NULL: the ID where none was given */
+};
+
+struct fc_settings {
+  char *name; /* the instance's own */
+  char *url;  /* no trailing slash, no version */
+  enum fc_api_version api_version;
+  char *api_key;
+  char *api_key_file;
+  char **headers; /* "Name: value" */
+  size_t headers_len;
+  struct fc_job_spec *jobs;
+  size_t jobs_len;
+  char *job_file;
+  bool accept_registrations;
+  int64_t interval_ms; /* 0: not set, the plugin's interval */
+  int64_t timeout_ms;
+  int64_t max_concurrency;
+  int64_t max_requests_per_minute; /* 0: no budget */
+  int64_t max_jobs;
+  int64_t max_body_bytes;
+  int64_t stall_timeout_s;  /* 0: never */
+  int64_t expiry_warning_s; /* 0: never */
+  bool notify_completed;
+  int64_t repeat_interval_s; /* 0: never */
+  int job_metrics;           /* enum fc_job_metrics */
+  int64_t forget_after_s;
+  char *host; /* NULL: collectd's */
+  char *ca_cert;
+  char *ca_path;
+  char *client_cert;
+  char *client_key;
+  bool verify_peer;
+  bool verify_host;
+  char *proxy;
+  char *no_proxy;
+  int address_family; /* enum fc_address_family */
+};
+
+/* The defaults; allocates nothing. */
+void fc_settings_init(struct fc_settings *settings);
+
+/* Wipes the key and other text, frees everything; the struct is then as after
+ * _init. */
+void fc_settings_release(struct fc_settings *settings);
+
+/* Adds a job; a NULL name means the ID. FC_ERR_ARGUMENT for a bad ID or name,
+ * FC_ERR_EXISTS when the ID is there already, FC_ERR_MEMORY. Unchanged on
+ * failure. Linear in the number of jobs: for configurations, not job files. */
+FC_MUST_USE enum fc_error fc_settings_add_job(struct fc_settings *settings,
+                                              const struct fc_kind *kind,
+                                              const char *id, const char *name);
+
+/* Adds a request header. FC_ERR_ARGUMENT unless it is "Name: value" with a
+ * token as name and no control character (RFC 9110 section 5). */
+FC_MUST_USE enum fc_error fc_settings_add_header(struct fc_settings *settings,
+                                                 const char *header);
+
+/* Sets url, and api_version where the URL ends in /v1 or /v2. FC_ERR_ARGUMENT
+ * with a reason in detail[size] when it does not parse, is not http or https,
+ * has no host, or has a user, query or fragment; then unchanged. Parsed by
+ * libcurl, so that both read it alike (defined in transport_curl.c). */
+FC_MUST_USE enum fc_error fc_settings_set_url(struct fc_settings *settings,
+                                              const char *url, char *detail,
+                                              size_t size);
+
+/* True when the URL is that of Firecrawl's own server (FC_CLOUD_HOST). */
+bool fc_settings_is_cloud(const struct fc_settings *settings);
+
+/* True when the key would cross a network in the clear: http to a host that is
+ * not loopback, and a key is set. */
+bool fc_settings_key_in_clear(const struct fc_settings *settings);
+
+#endif

@@ -1,0 +1,34 @@
+/* The transport over libcurl: one multi handle, connections kept and shared,
+ * HTTP/2 over TLS where the server offers it.
+ *
+ * Every request: verification as the settings say (on by default), TLS 1.2 or
+ * newer, the scheme of the configured URL only, no redirect, no cookie, no
+ * netrc, no environment proxy, no signal, a total time limit, and caps on
+ * header bytes and on decoded body bytes (CURLOPT_MAXFILESIZE does not count
+ * those). The key travels as bearer token (RFC 6750) to the server only: a
+ * proxy sees no more than a CONNECT, unless the URL is http, whose requests it
+ * sees whole. */
+
+#ifndef FC_TRANSPORT_CURL_H
+#define FC_TRANSPORT_CURL_H
+
+#include "src/api/transport.h"
+
+enum {
+  FC_HEADER_BYTES_MAX = 64 * 1024, /* all headers of one reply */
+  FC_CONNECTION_LIFETIME_S = 600   /* then a certificate is verified anew */
+};
+
+/* Prepares libcurl for the process, once, while other threads do not yet use
+ * it (collectd: the init callback). FC_ERR_ARGUMENT where the libcurl at run
+ * time is older than 7.87, which lacks CURLOPT_QUICK_EXIT: without it a dead
+ * name server stops everything for its own time limit. */
+FC_MUST_USE enum fc_error fc_transport_curl_global_init(void);
+
+/* NULL when memory is short. Released by fc_transport_free. */
+struct fc_transport *fc_transport_curl_new(void);
+
+/* "7.88.1 OpenSSL/3.0.17": the libcurl that is loaded. Static storage. */
+const char *fc_transport_curl_version(void);
+
+#endif

@@ -1,0 +1,123 @@
+/* firecrawlctl list: what the plugin knows, from its state file. */
+
+#include "src/base/clock.h"
+#include "src/base/text.h"
+#include "src/ctl/ctl.h"
+#include "src/ctl/print.h"
+#include "src/state/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Printed when the file is closed again: whoever reads the output may take any
+ * time, in which the daemon's log could only grow. And half a list is none. */
+struct list {
+  struct ctl_table *table; /* or */
+  FILE *json;              /* writes text */
+  char *text;
+  size_t size;
+  int64_t now_s;
+  size_t len;
+};
+
+static bool list_init(struct list *list, bool json) {
+  *list = (struct list){
+      .now_s = fc_clock_system.now(fc_clock_system.data).epoch_s,
+  };
+  if (json)
+    list->json = open_memstream(&list->text, &list->size);
+  else
+    list->table = ctl_table_new(/* with_names = */ true);
+  return list->json || list->table;
+}
+
+static void list_release(struct list *list) {
+  ctl_table_free(list->table);
+  free(list->text);
+}
+
+static enum fc_error list_job(const char *instance,
+                              const struct fc_job_record *record, void *data) {
+  struct list *list = data;
+  /* Kept by the plugin only so that it is not told of again. */
+  if (record->flags & FC_RECORD_FORGOTTEN)
+    return FC_OK;
+  const struct ctl_row row = {
+      .instance = instance,
+      .name = record->name,
+      .kind = fc_kind_get(record->kind),
+      .id = record->id,
+      .status = record->status,
+      .stalled = record->stalled,
+      .has_percent = record->has_percent,
+      .has_expires_at = record->has_expires_at,
+      .has_tokens = record->has_tokens,
+      .has_credits = record->has_credits,
+      .percent = record->percent,
+      .tokens = record->tokens,
+      .credits = record->credits,
+      .expires_at_s = record->expires_at_s,
+      .now_s = list->now_s,
+      .error = record->error,
+      .sources = record->sources,
+      .has_processing_since = record->has_processing_since,
+      .has_ended = record->has_ended,
+      .first_seen_s = record->first_seen_s,
+      .processing_since_s = record->processing_since_s,
+      .ended_s = record->ended_s,
+  };
+  if (list->table)
+    return ctl_table_add(list->table, &row) ? FC_OK : FC_ERR_MEMORY;
+  (void)fputs(list->len++ ? ",\n " : "[", list->json);
+  ctl_json_row(list->json, &row);
+  return ferror(list->json) ? FC_ERR_MEMORY : FC_OK;
+}
+
+static const char *advice(const char *path) {
+  if (access(path, R_OK) == 0)
+    return "";
+  return errno == EACCES || errno == EPERM
+             ? ": run as collectd's user or as root"
+             : ": name the plugin's StateFile by --state (by default it is "
+               "firecrawl.db in collectd's BaseDir)";
+}
+
+static enum fc_error list_read(struct list *list, const char *path,
+                               size_t *skipped, char *detail, size_t size) {
+  enum fc_error error =
+      fc_store_list(path, list_job, list, skipped, detail, size);
+  if (list->json && fclose(list->json) && !error) {
+    error = FC_ERR_MEMORY;
+    fc_text_copy(detail, size, fc_error_text(error));
+  }
+  return error;
+}
+
+static void list_print(const struct list *list) {
+  if (list->table)
+    ctl_table_print(list->table, stdout, ctl_takes_colours(stdout));
+  else
+    (void)printf("%s]\n", list->len ? list->text : "[");
+}
+
+int ctl_list(const struct ctl_options *options) {
+  char detail[FC_STORE_DETAIL_SIZE];
+  size_t skipped = 0;
+  struct list list;
+  if (!list_init(&list, options->json)) {
+    ctl_complain("%s", fc_error_text(FC_ERR_MEMORY));
+    return CTL_TROUBLE;
+  }
+  enum fc_error error =
+      list_read(&list, options->state, &skipped, detail, sizeof(detail));
+  if (error)
+    ctl_complain("%s: %s%s", options->state, detail, advice(options->state));
+  else
+    list_print(&list);
+  list_release(&list);
+  if (skipped)
+    ctl_complain("%s: %zu rows make no sense and were left out", options->state,
+                 skipped);
+  return error || skipped ? CTL_TROUBLE : CTL_GOOD;
+}

@@ -1,0 +1,193 @@
+#include "src/ctl/register.h"
+
+#include "src/api/request.h"
+#include "src/base/clock.h"
+#include "src/base/text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { REPLY_SIZE = 1024 };
+
+_Static_assert(sizeof("PUTNOTIF severity=warning time= plugin=firecrawl "
+                      "plugin_instance= type= type_instance= message=\"\"\n") +
+                       20 + (size_t)3 * FC_NAME_MAX + 16 <
+                   CTL_COMMAND_SIZE,
+               "no command is cut");
+
+void ctl_register_command(char line[CTL_COMMAND_SIZE], bool forget,
+                          const char *instance, const struct fc_job_spec *job,
+                          int64_t now_s) {
+  size_t used = 0;
+  fc_text_append(line, CTL_COMMAND_SIZE, &used,
+                 "PUTNOTIF severity=%s time=%" PRId64
+                 " plugin=firecrawl plugin_instance=%s type=%s "
+                 "type_instance=%s message=\"%s\"\n",
+                 forget ? "warning" : "okay", now_s, instance, job->kind->name,
+                 job->id, job->name);
+}
+
+bool ctl_register_is_of(const char *line, const char *instance) {
+  static const char plugin[] = "/firecrawl-";
+  size_t len = strlen(instance);
+  const char *at = strstr(line, plugin);
+  if (!at)
+    return false;
+  at += strlen(plugin);
+  return strncmp(at, instance, len) == 0 && at[len] == '/';
+}
+
+static const char *advice(int error) {
+  switch (error) {
+  case ENOENT:
+    return ": is collectd running, with the unixsock plugin? Name its "
+           "SocketFile by --socket";
+  case ECONNREFUSED:
+    return ": nobody listens there: start collectd";
+  case EACCES:
+  case EPERM:
+    return ": run as a user whom the unixsock plugin's SocketGroup and "
+           "SocketPerms let in";
+  case EAGAIN:
+    return ": collectd does not answer in time: try a longer --timeout";
+  default:
+    return "";
+  }
+}
+
+static bool refuse_errno(struct ctl_reason *reason, const char *path,
+                         int error) {
+  char buffer[128];
+  return ctl_refuse(reason, "%s: %s%s", path,
+                    error == EAGAIN ? "timed out"
+                                    : strerror_r(error, buffer, sizeof(buffer)),
+                    advice(error));
+}
+
+/* The send time-out bounds connect(2) as well. */
+static bool limit_time(int fd, int64_t timeout_ms) {
+  struct timeval limit = {.tv_sec = timeout_ms / 1000,
+                          .tv_usec = timeout_ms % 1000 * 1000};
+  return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0 &&
+         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0;
+}
+
+/* A stream that reads from the socket; NULL with the reason. */
+static FILE *socket_open(const struct ctl_options *options,
+                         struct ctl_reason *reason) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  const char *path = options->socket;
+  if (strlen(path) >= sizeof(address.sun_path)) {
+    (void)refuse_errno(reason, path, ENAMETOOLONG);
+    return NULL;
+  }
+  memcpy(address.sun_path, path, strlen(path) + 1);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  FILE *stream = NULL;
+  if (fd >= 0 && limit_time(fd, options->settings.timeout_ms) &&
+      connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+    stream = fdopen(fd, "r");
+  if (stream)
+    return stream;
+  (void)refuse_errno(reason, path, errno);
+  if (fd >= 0)
+    (void)close(fd); /* nothing was written */
+  return NULL;
+}
+
+static bool read_line(FILE *stream, const char *path, char line[REPLY_SIZE],
+                      struct ctl_reason *reason) {
+  errno = 0;
+  if (fgets(line, REPLY_SIZE, stream))
+    return true;
+  if (errno)
+    return refuse_errno(reason, path, errno);
+  return ctl_refuse(reason, "%s: collectd hung up without an answer", path);
+}
+
+/* Sends one command and reads the first line of the answer, "STATUS TEXT": a
+ * negative status is a refusal, else it is how many lines follow. */
+static bool ask(FILE *stream, const char *path, const char *command,
+                int64_t *lines, struct ctl_reason *reason) {
+  char reply[REPLY_SIZE];
+  ssize_t sent = send(fileno(stream), command, strlen(command), MSG_NOSIGNAL);
+  if (sent != (ssize_t)strlen(command))
+    return refuse_errno(reason, path, sent < 0 ? errno : EAGAIN);
+  if (!read_line(stream, path, reply, reason))
+    return false;
+  if (!fc_text_int(reply, strcspn(reply, " \n"), INT32_MIN, INT32_MAX, lines))
+    return ctl_refuse(reason, "%s: this is not collectd's unixsock plugin: %s",
+                      path, reply);
+  return *lines >= 0 || ctl_refuse(reason, "collectd refuses: %s",
+                                   reply + strcspn(reply, " "));
+}
+
+/* Nobody tells what became of a notification. What can be seen is whether
+ * collectd has values of such an instance. */
+static void look_for_instance(FILE *stream, const struct ctl_options *options) {
+  struct ctl_reason reason;
+  char line[REPLY_SIZE];
+  int64_t lines = 0;
+  bool found = false;
+  if (!ask(stream, options->socket, "LISTVAL\n", &lines, &reason))
+    return;
+  while (!found && lines-- > 0 &&
+         read_line(stream, options->socket, line, &reason))
+    found = ctl_register_is_of(line, options->instance);
+  if (!found && lines < 0)
+    ctl_complain("warning: collectd shows no values of an instance \"%s\" of "
+                 "the firecrawl plugin (yet): check that the plugin is loaded, "
+                 "and the name",
+                 options->instance);
+}
+
+static bool send_command(const struct ctl_options *options, const char *command,
+                         struct ctl_reason *reason) {
+  int64_t lines;
+  FILE *stream = socket_open(options, reason);
+  if (!stream)
+    return false;
+  bool good = ask(stream, options->socket, command, &lines, reason);
+  if (good)
+    look_for_instance(stream, options);
+  (void)fclose(stream); /* nothing was written through it */
+  return good;
+}
+
+static int run(const struct ctl_options *options, bool forget) {
+  const struct fc_job_spec *job = &options->settings.jobs[0];
+  char command[CTL_COMMAND_SIZE];
+  struct ctl_reason reason;
+  if (!fc_name_valid(options->instance, strlen(options->instance))) {
+    ctl_complain("--instance: 1 to %d characters of A-Z a-z 0-9 _ . - are "
+                 "expected",
+                 FC_NAME_MAX);
+    return CTL_USAGE;
+  }
+  ctl_register_command(command, forget, options->instance, job,
+                       fc_clock_system.now(fc_clock_system.data).epoch_s);
+  if (!send_command(options, command, &reason)) {
+    ctl_complain("%s", reason.text);
+    return CTL_TROUBLE;
+  }
+  (void)printf("%s %s: handed to collectd for instance \"%s\", to be %s%s "
+               "if that accepts registrations\n",
+               job->kind->name, job->id, options->instance,
+               forget ? "forgotten" : "watched as ", forget ? "" : job->name);
+  return CTL_GOOD;
+}
+
+int ctl_add(const struct ctl_options *options) {
+  return run(options, /* forget = */ false);
+}
+
+int ctl_forget(const struct ctl_options *options) {
+  return run(options, /* forget = */ true);
+}

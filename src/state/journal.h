@@ -1,0 +1,48 @@
+/* Keeps the state file in step with the instances: restores them at the start,
+ * saves what changes, and goes on from memory where the file cannot be used,
+ * until it can be used again. One thread at a time; the poller's, once it runs.
+ *
+ * The promise: an event of a job is saved as pending before it is handed over,
+ * and as handed over after that. So a crash loses none and may repeat the ones
+ * that were just being handed over, which are then marked. */
+
+#ifndef FC_JOURNAL_H
+#define FC_JOURNAL_H
+
+#include "src/base/clock.h"
+#include "src/base/error.h"
+#include "src/watch/instance.h"
+
+struct fc_journal;
+
+enum {
+  FC_JOURNAL_RETRY_MS = 60 * 1000, /* between two attempts to use the file */
+  FC_JOURNAL_LAZY_MS = 60 * 1000,  /* figures that may be lost are saved so
+                                      often */
+  FC_JOURNAL_ROWS_MAX = 4096       /* of one transaction */
+};
+
+/* Opens the file at `path`. NULL only when memory is short: a file that cannot
+ * be used is told of through the first instance. */
+struct fc_journal *fc_journal_new(const char *path, struct fc_now now);
+
+/* Restores the instance's jobs and saves its changes from now on. The instance
+ * must outlive the journal. To be called before the instance's own jobs are
+ * added. */
+FC_MUST_USE enum fc_error fc_journal_add(struct fc_journal *journal,
+                                         struct fc_instance *instance,
+                                         struct fc_now now);
+
+/* Why the file could not be used at the last attempt, or what was set aside;
+ * "" if all is well. Valid until the next call. */
+const char *fc_journal_remark(const struct fc_journal *journal);
+
+/* Saves what must not wait, and retries a file that could not be used. Returns
+ * when to call again at the latest, monotonic. */
+int64_t fc_journal_turn(struct fc_journal *journal, struct fc_now now);
+
+/* Saves everything, marks the file as closed in good order, closes it. NULL is
+ * fine. */
+void fc_journal_free(struct fc_journal *journal, struct fc_now now);
+
+#endif

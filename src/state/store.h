@@ -1,0 +1,207 @@
+/* The state file: what outlives a restart, in SQLite (WAL). The only user of
+ * sqlite3. One thread at a time; the poller's, once it runs.
+ *
+ * Other programs may read the file while the daemon runs (firecrawlctl list
+ * does): open it read-only, look at application_id and user_version, and read
+ * the tables below. Only one daemon writes to it: it holds a lock on the file
+ * "<path>-lock".
+ *
+ *   PRAGMA application_id = 0x46437277 ("FCrw"), PRAGMA user_version = 1
+ *
+ *   job           one row per job and instance, key (instance, id):
+ *     number           the order in which the jobs were added
+ *     instance, id, kind, name   text
+ *     sources          set of enum fc_job_source
+ *     status, previous text, fc_status_name; "none" before the first answer
+ *     first_seen       when it was listed or registered
+ *     processing_since when it was first seen unfinished, or NULL
+ *     ended            when it was seen final or lost, or NULL
+ *     expires_at       of its result, or NULL
+ *     notified         when its failure was last reported, or NULL
+ *     tokens, credits, percent   or NULL
+ *     stalled          0 or 1
+ *     flags            set of enum fc_record_flag
+ *     error            the API's error text (one line), or NULL
+ *   notification  one row per event of a job, key (instance, id, event):
+ *     instance, id, event   text, fc_event_name
+ *     state            "pending": not yet handed to collectd, or not known to
+ *                      be; "handed": handed over
+ *     time             when it came into this state
+ *   endpoint      one row per instance and kind:
+ *     instance, kind, sunset_reported (a date or 0), last_warning (0 or 1),
+ *     gone_reported (0 or 1)
+ *   meta          key, value: "clean" is 1 after a shutdown in good order and 0
+ *                 while a daemon runs and after a crash
+ *
+ * All times are seconds since the epoch on the server's clock. The key and
+ * response bodies are not in it. */
+
+#ifndef FC_STORE_H
+#define FC_STORE_H
+
+#include "src/base/error.h"
+#include "src/watch/job.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fc_store;
+
+enum {
+  FC_STORE_APPLICATION_ID = 0x46437277,
+  FC_STORE_VERSION = 1,
+  FC_STORE_DETAIL_SIZE = 256,
+  FC_STORE_CHECK_MAX = 64 * 1024 * 1024 /* bytes; a larger file is not checked
+                                           as a whole when it is opened */
+};
+
+enum fc_record_flag {
+  FC_RECORD_STALL_REPORTED = 1,
+  FC_RECORD_LOST_REPORTED = 2,
+  FC_RECORD_EXPIRY_REPORTED = 4,
+  FC_RECORD_SILENT = 8,     /* its series have ended */
+  FC_RECORD_FORGOTTEN = 16, /* kept only so that it is not told of again */
+  FC_RECORD_REPLAYED = 32 /* what is pending may have been handed over before a
+                             crash */
+};
+
+/* One job as it is stored. Strings are borrowed. */
+struct fc_job_record {
+  const char *id;
+  const char *name;
+  const char *error; /* NULL: none */
+  enum fc_kind_id kind;
+  unsigned sources;
+  enum fc_status status, previous;
+  int64_t first_seen_s;
+  bool has_processing_since, has_ended, has_expires_at, has_notified;
+  bool has_tokens, has_credits, has_percent;
+  int64_t processing_since_s, ended_s, expires_at_s, notified_s;
+  double tokens, credits, percent;
+  bool stalled;
+  unsigned flags;   /* set of enum fc_record_flag */
+  unsigned pending; /* events to hand over: set of enum fc_event_type */
+  unsigned handed;  /* events handed over: the same */
+};
+
+struct fc_endpoint_record {
+  enum fc_kind_id kind;
+  int64_t sunset_reported_s; /* 0: none */
+  bool last_warning_given;
+  bool gone_reported;
+};
+
+/* What became of an attempt to open. */
+enum fc_store_trouble {
+  FC_STORE_FINE,
+  FC_STORE_SET_ASIDE, /* it was corrupt: renamed, and a fresh one started */
+  FC_STORE_LOCKED,    /* another daemon has it */
+  FC_STORE_FOREIGN, /* another application's, or a newer version's: untouched */
+  FC_STORE_UNSAFE,  /* type, owner or permissions: untouched */
+  FC_STORE_IO       /* cannot be opened, read or written */
+};
+
+/* Opens or creates the file (mode 0600) and takes the lock; migrates an older
+ * version after keeping a copy "<path>.v<N>". A corrupt file is renamed to
+ * "<path>.corrupt-<now_s>", with its -wal, -shm and -journal, and a fresh one
+ * started; names that are taken get "-1", "-2", ... appended; nothing is ever
+ * deleted. A file that cannot be read (FC_STORE_IO) is not taken for corrupt,
+ * nor is one that a power loss left half made: its journal takes it back. Up to
+ * FC_STORE_CHECK_MAX bytes the whole file is checked; the damage of a larger
+ * one shows where it is read.
+ *
+ * *trouble says what was found, detail[size] says it in words (without "state
+ * file"), also for FC_STORE_SET_ASIDE, which is success. With FC_STORE_FINE it
+ * is "", or what is worth a warning: the file was readable by others, and is
+ * not any more. FC_ERR_STATE or FC_ERR_MEMORY on failure; *store is written on
+ * success only. Never waits for another daemon's lock.
+ *
+ * A relative path is resolved now. Its directories may be symbolic links, the
+ * file not. The host's other uses of SQLite are left alone: nothing of the
+ * process is configured. */
+FC_MUST_USE enum fc_error fc_store_open(struct fc_store **store,
+                                        const char *path, int64_t now_s,
+                                        enum fc_store_trouble *trouble,
+                                        char *detail, size_t size);
+
+/* True when the file was closed in good order, or did not exist: what is
+ * pending in it has then certainly not been handed over. False after
+ * FC_STORE_SET_ASIDE, where nothing is known of what was. */
+bool fc_store_was_clean(const struct fc_store *store);
+
+/* Calls back for each stored job of an instance, in the order in which they
+ * were added. A row that makes no sense (unknown kind or status, bad ID or
+ * name, a time beyond the years 0000 to 9999) is skipped and counted in
+ * *skipped; times in the future are not. Stops at the callback's first error
+ * and returns it; *skipped is written on success only. The callback must not
+ * use the store. FC_ERR_STATE, FC_ERR_MEMORY. */
+typedef enum fc_error (*fc_store_job)(const struct fc_job_record *record,
+                                      void *data);
+FC_MUST_USE enum fc_error fc_store_load_jobs(struct fc_store *store,
+                                             const char *instance,
+                                             fc_store_job callback, void *data,
+                                             size_t *skipped);
+typedef void (*fc_store_endpoint)(const struct fc_endpoint_record *record,
+                                  void *data);
+FC_MUST_USE enum fc_error fc_store_load_endpoints(struct fc_store *store,
+                                                  const char *instance,
+                                                  fc_store_endpoint callback,
+                                                  void *data);
+
+/* A transaction: begin, any number of puts and deletes, commit (which fsyncs;
+ * PRAGMA synchronous=FULL) or rollback. After a failed call the only sensible
+ * one is rollback; nothing of the transaction is then in the file. All fail
+ * with FC_ERR_STATE and fc_store_detail, or FC_ERR_MEMORY. now_s is the time of
+ * notifications that come into another state; an event both pending and handed
+ * (it is to be repeated) is stored as pending. A job deleted takes its
+ * notifications along. Numbers that are not finite are stored as absent. */
+FC_MUST_USE enum fc_error fc_store_begin(struct fc_store *store);
+FC_MUST_USE enum fc_error fc_store_put_job(struct fc_store *store,
+                                           const char *instance,
+                                           const struct fc_job_record *record,
+                                           int64_t now_s);
+FC_MUST_USE enum fc_error fc_store_delete_job(struct fc_store *store,
+                                              const char *instance,
+                                              const char *id);
+FC_MUST_USE enum fc_error
+fc_store_put_endpoint(struct fc_store *store, const char *instance,
+                      const struct fc_endpoint_record *record);
+FC_MUST_USE enum fc_error fc_store_commit(struct fc_store *store);
+void fc_store_rollback(struct fc_store *store);
+
+/* Reads a state file beside the daemon that may be using it: without its lock,
+ * and without a change to any file of the directory (but what SQLite needs to
+ * read a log that a crash left). Calls back for each stored job of every
+ * instance, by instance, in the order in which they were added; of events and
+ * the flags' meaning nothing is looked at, `pending` and `handed` are 0. Rows
+ * that make no sense are skipped and counted, as in fc_store_load_jobs. Stops
+ * at the callback's first error and returns it.
+ *
+ * FC_ERR_NOT_FOUND where there is no such file, FC_ERR_STATE where it is none
+ * of ours or cannot be read, FC_ERR_MEMORY; detail[size] says it in words.
+ * *skipped is written on success only. The file itself may not be a symbolic
+ * link. Any thread. */
+typedef enum fc_error (*fc_store_listed)(const char *instance,
+                                         const struct fc_job_record *record,
+                                         void *data);
+FC_MUST_USE enum fc_error fc_store_list(const char *path,
+                                        fc_store_listed callback, void *data,
+                                        size_t *skipped, char *detail,
+                                        size_t size);
+
+/* Why the last call failed, in words. Valid until the next call. */
+const char *fc_store_detail(const struct fc_store *store);
+
+/* True when the last failure was corruption found while running, as far as
+ * SQLite can tell it from a read error: the file has to be closed and opened
+ * again, which sets it aside if it is so. */
+bool fc_store_is_corrupt(const struct fc_store *store);
+
+/* Closes, and marks the file clean if told so. NULL is fine. */
+void fc_store_close(struct fc_store *store, bool clean);
+
+/* "3.40.1": the SQLite that is loaded. Static storage. */
+const char *fc_store_library_version(void);
+
+#endif

@@ -1,0 +1,89 @@
+/* Events: what happened to a job or to an instance that somebody must hear of.
+ * One row per type says how loud it is; plugin/notify.c says it. */
+
+#ifndef FC_EVENT_H
+#define FC_EVENT_H
+
+#include "src/api/kind.h"
+#include "src/api/parse.h"
+#include "src/api/request.h"
+#include "src/api/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* In the order in which events of one job that come together are told. */
+enum fc_event_type {
+  /* of a job */
+  FC_EVENT_LOST, /* after a 404; a 410 says it once for the whole kind */
+  FC_EVENT_STALLED,
+  FC_EVENT_FOUND, /* again, after lost */
+  FC_EVENT_FAILED,
+  FC_EVENT_CANCELLED,
+  FC_EVENT_COMPLETED,
+  FC_EVENT_EXPIRES, /* soon */
+  FC_EVENT_JOB_COUNT,
+  /* of a kind of job on this server */
+  FC_EVENT_ENDPOINT_GONE = FC_EVENT_JOB_COUNT,
+  FC_EVENT_ENDPOINT_SUNSET,
+  /* of the instance; each OKAY behind what it ends */
+  FC_EVENT_KEY_REJECTED,
+  FC_EVENT_API_UNUSABLE,
+  FC_EVENT_API_USABLE, /* again, after either of the two */
+  FC_EVENT_API_IDLE,   /* the same: nothing is left to ask it for */
+  FC_EVENT_JOBS_REFUSED,
+  FC_EVENT_JOBS_ACCEPTED, /* again */
+  FC_EVENT_STATE_UNUSABLE,
+  FC_EVENT_STATE_USABLE, /* again */
+  FC_EVENT_COUNT
+};
+
+/* A set of event types. */
+#define FC_EVENT_BIT(type) (1U << (type))
+
+/* Those that say how a job ended. */
+#define FC_EVENTS_OF_AN_END                                                    \
+  (FC_EVENT_BIT(FC_EVENT_FAILED) | FC_EVENT_BIT(FC_EVENT_CANCELLED) |          \
+   FC_EVENT_BIT(FC_EVENT_COMPLETED))
+
+enum fc_severity { FC_SEVERITY_FAILURE, FC_SEVERITY_WARNING, FC_SEVERITY_OKAY };
+
+struct fc_event {
+  enum fc_event_type type;
+  int64_t time_s;          /* when it was seen, epoch */
+  bool possible_duplicate; /* may have been handed over before a crash */
+  enum fc_kind_id kind;    /* FC_KIND_COUNT: none */
+  /* Of a job, from here on. */
+  enum fc_status status, previous;
+  bool has_expires_at;
+  int64_t expires_at_s;
+  int64_t first_seen_s;
+  char id[FC_ID_MAX + 1]; /* "" for an instance's */
+  char name[FC_NAME_MAX + 1];
+  char text[FC_ERROR_TEXT_SIZE]; /* the API's error text or the reason; one
+                                    safe line, may be "" */
+};
+
+enum fc_severity fc_event_severity(enum fc_event_type type);
+
+/* "failed", "api_unusable", ... as in the state file. */
+const char *fc_event_name(enum fc_event_type type);
+
+enum {
+  FC_EVENT_MESSAGE_SIZE = 256,
+  FC_EVENT_KEY_SIZE = 192 /* any dedup key, and its NUL */
+};
+
+/* The one line that says it, cut at a UTF-8 boundary:
+ * "extract nightly-prices (ID) failed: TEXT". Returns message. */
+const char *fc_event_message(const struct fc_event *event,
+                             char message[FC_EVENT_MESSAGE_SIZE]);
+
+/* What two reports of the same event share: the job's ID, the event and when
+ * the job was first seen; of an instance's event the time instead. Unique
+ * within an instance. Returns key. */
+const char *fc_event_key(const struct fc_event *event,
+                         char key[FC_EVENT_KEY_SIZE]);
+
+#endif

@@ -1,0 +1,191 @@
+/* One watched server: its jobs, when to ask for them, what became of them, and
+ * how the API behaves. The poller thread drives it, the read callback reads it,
+ * and sources of jobs add to it; each function locks for a moment and none
+ * waits for I/O.
+ *
+ * Times are given by the caller (src/base/clock.h). The instance corrects the
+ * wall clock by the server's Date header, so that time stamps are on the
+ * server's clock. */
+
+#ifndef FC_INSTANCE_H
+#define FC_INSTANCE_H
+
+#include "src/api/client.h"
+#include "src/api/settings.h"
+#include "src/base/clock.h"
+#include "src/watch/event.h"
+#include "src/watch/job.h"
+#include "src/watch/schedule.h"
+
+struct fc_instance;
+
+enum {
+  FC_HTTP_CODE_MAX = 599,
+  FC_API_DOWN_INTERVALS = 3,            /* api_up 0 for so long: unusable */
+  FC_SUNSET_LAST_WARNING_S = 7 * 86400, /* the second warning of a sunset */
+  FC_NOTES_MAX = 8,
+  FC_NOTE_SIZE = 320
+};
+
+/* `settings` is borrowed and must outlive the instance; interval_ms (> 0)
+ * counts where the settings have none. The seed decides jitter and phases. NULL
+ * when memory is short. The settings' own jobs are not yet in it. */
+struct fc_instance *fc_instance_new(const struct fc_settings *settings,
+                                    int64_t interval_ms, uint64_t seed);
+
+/* No request of it may be in flight. NULL is fine. */
+void fc_instance_free(struct fc_instance *instance);
+
+const struct fc_settings *fc_instance_settings(const struct fc_instance *);
+
+/* Seconds between two polls of a job, in milliseconds. */
+int64_t fc_instance_interval_ms(const struct fc_instance *instance);
+
+/* --- Sources of jobs. Any thread. */
+
+/* Watches a job, or adds the source to those that want it watched. A NULL name
+ * is the ID; of a registration it keeps the name that a known job has. A job
+ * known by another name changes it. One known as another kind starts afresh as
+ * the kind that is said now, with no status and asked for at once; but the
+ * configuration goes before the JobFile and that before a registration: where a
+ * source that goes before wants the job too, its kind stays, and a registration
+ * that names another is FC_ERR_EXISTS. FC_ERR_ARGUMENT for a bad ID or name,
+ * FC_ERR_LIMIT when MaxJobs are there, FC_ERR_MEMORY. */
+FC_MUST_USE enum fc_error fc_instance_add(struct fc_instance *instance,
+                                          const struct fc_kind *kind,
+                                          const char *id, const char *name,
+                                          enum fc_job_source source,
+                                          struct fc_now now);
+
+/* One source no longer wants the job; without any left it is forgotten.
+ * FC_ERR_NOT_FOUND when it is not known from that source. */
+FC_MUST_USE enum fc_error fc_instance_forget(struct fc_instance *instance,
+                                             const char *id,
+                                             enum fc_job_source source,
+                                             struct fc_now now);
+
+/* Brackets a reading of the JobFile: the jobs added between the two with
+ * FC_SOURCE_FILE are all that the file has, so _end takes back the file's wish
+ * for all others. An ID that comes a second time is FC_ERR_EXISTS. `refused`
+ * says what was wrong with the file, NULL if nothing: told once, with OKAY on
+ * recovery. */
+void fc_instance_file_begin(struct fc_instance *instance);
+void fc_instance_file_end(struct fc_instance *instance, const char *refused,
+                          struct fc_now now);
+
+/* Asks for every unfinished job as soon as the budget allows. */
+void fc_instance_poll_now(struct fc_instance *instance, struct fc_now now);
+
+/* --- The poller's side: one thread. */
+
+/* A request to make. */
+struct fc_ticket {
+  struct fc_job *job; /* the instance's; only to be handed back */
+  const struct fc_kind *kind;
+  int64_t due_ms, started_ms; /* monotonic */
+  int64_t now_s;              /* server's time, epoch */
+  char id[FC_ID_MAX + 1];
+};
+
+/* Lets time pass, then: true when a request is to be made now; the ticket is
+ * filled and must come back through fc_instance_report. False when none is,
+ * and *wake_ms is when to ask again: monotonic, FC_NEVER for not before a
+ * report or a change. */
+bool fc_instance_next(struct fc_instance *instance, struct fc_now now,
+                      struct fc_ticket *ticket, int64_t *wake_ms);
+
+/* Lets time pass where no request can be made. Returns when to call again,
+ * monotonic; FC_NEVER for not before a change. */
+int64_t fc_instance_wait(struct fc_instance *instance, struct fc_now now);
+
+/* How the request of a ticket ended. Returns true when the key was rejected. */
+bool fc_instance_report(struct fc_instance *instance,
+                        const struct fc_ticket *ticket,
+                        const struct fc_result *result, struct fc_now now);
+
+/* What a result means for src/watch/schedule.h. Pure. */
+enum fc_outcome fc_instance_outcome(const struct fc_result *result);
+
+/* There is a new key: a pause because of a rejected one ends. */
+void fc_instance_key_changed(struct fc_instance *instance, struct fc_now now);
+
+/* No request can be made, because there is no usable key; `text` says why. */
+void fc_instance_key_unusable(struct fc_instance *instance, const char *text,
+                              struct fc_now now);
+
+/* Something to be logged, for a library does not log. Kept until the reader
+ * takes it; with FC_NOTES_MAX of them, further ones are counted only. */
+struct fc_note {
+  enum fc_severity severity;
+  char text[FC_NOTE_SIZE];
+};
+
+void fc_instance_note(struct fc_instance *instance, enum fc_severity severity,
+                      const char *format, ...) FC_PRINTF(3, 4);
+
+/* --- The reader's side: one thread at a time. */
+
+/* Takes the oldest note; false when there is none. */
+bool fc_instance_take_note(struct fc_instance *instance, struct fc_note *note);
+
+/* The last failure of a class: for one log line. */
+struct fc_failure {
+  uint64_t count; /* as in the errors metric */
+  char id[FC_ID_MAX + 1];
+  char detail[FC_DETAIL_SIZE];
+};
+
+struct fc_stats {
+  size_t jobs[FC_STATUS_COUNT];
+  size_t stalled;
+  bool has_api_up; /* a job is left to ask for, and a request has ended since
+                      one is */
+  bool api_up;
+  uint64_t requests;
+  uint64_t codes[FC_HTTP_CODE_MAX + 1];
+  struct fc_failure failures[FC_CLASS_COUNT];
+  bool has_response_time; /* some request ended since the last call */
+  double response_average_s, response_max_s;
+  bool has_sunset[FC_KIND_COUNT]; /* known, and a job of the kind is watched */
+  int64_t sunset_left_s[FC_KIND_COUNT];
+  bool has_poll_age; /* there is an unfinished job */
+  double poll_age_s;
+};
+
+/* Copies the figures, and starts a new span of response times. poll_age is of
+ * the last complete pass of fc_instance_views. */
+void fc_instance_stats(struct fc_instance *instance, struct fc_now now,
+                       struct fc_stats *stats);
+
+/* What the series of one job show; has_* is false where nothing is known. */
+struct fc_job_view {
+  enum fc_status status;
+  bool has_expiry, has_duration, has_tokens, has_credits, has_percent;
+  int64_t expiry_s;   /* seconds until it expires; negative: since */
+  int64_t duration_s; /* in processing */
+  double tokens, credits, percent;
+  char name[FC_NAME_MAX + 1];
+};
+
+/* The jobs that have series of their own now, in pieces: `first` starts a pass.
+ * Fills views[max] and *len; false when the pass has ended. */
+bool fc_instance_views(struct fc_instance *instance, struct fc_now now,
+                       bool first, struct fc_job_view *views, size_t max,
+                       size_t *len);
+
+/* An event to hand over. */
+struct fc_delivery {
+  struct fc_event event;
+  struct fc_job *job; /* the instance's; only to be handed back */
+};
+
+/* Takes the next event; false when there is none. Each must come back through
+ * fc_instance_handed_over before the next is taken. */
+bool fc_instance_take_event(struct fc_instance *instance, struct fc_now now,
+                            struct fc_delivery *delivery);
+
+/* The event was handed to collectd. */
+void fc_instance_handed_over(struct fc_instance *instance,
+                             const struct fc_delivery *delivery);
+
+#endif

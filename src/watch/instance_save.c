@@ -1,0 +1,306 @@
+#include "src/watch/instance_save.h"
+
+#include "src/api/request.h"
+#include "src/base/text.h"
+#include "src/watch/instance_private.h"
+
+#include <string.h>
+
+static void restore_times(struct fc_job *job,
+                          const struct fc_job_record *record) {
+  job->first_seen_s = record->first_seen_s;
+  job->observed = record->has_processing_since;
+  job->processing_since_s = record->processing_since_s;
+  job->ended_s = record->ended_s;
+  job->notified_s = record->notified_s;
+  job->has_expires_at = record->has_expires_at;
+  job->expires_at_s = record->expires_at_s;
+}
+
+static void restore_figures(struct fc_job *job,
+                            const struct fc_job_record *record) {
+  job->has_tokens = record->has_tokens;
+  job->tokens = record->tokens;
+  job->has_credits = record->has_credits;
+  job->credits = record->credits;
+  job->has_percent = record->has_percent;
+  job->percent = record->percent;
+}
+
+static void restore_flags(struct fc_job *job,
+                          const struct fc_job_record *record, bool clean) {
+  job->stalled = record->stalled;
+  job->stall_reported = record->flags & FC_RECORD_STALL_REPORTED;
+  job->lost_reported = record->flags & FC_RECORD_LOST_REPORTED;
+  job->expiry_reported = record->flags & FC_RECORD_EXPIRY_REPORTED;
+  job->silent = record->flags & FC_RECORD_SILENT;
+  job->handed = (uint16_t)record->handed;
+  job->saved = (uint16_t)record->pending;
+  bool replayed = !clean || (record->flags & FC_RECORD_REPLAYED);
+  job->replayed = replayed ? (uint16_t)record->pending : 0;
+}
+
+static enum fc_error restore_new(struct fc_instance *instance,
+                                 const struct fc_job_record *record, bool clean,
+                                 struct fc_now now) {
+  struct fc_job *job;
+  struct fc_registry *registry = &instance->registry;
+  if (registry->len - instance->kept >= (size_t)instance->settings->max_jobs)
+    return FC_ERR_LIMIT;
+  enum fc_error error = fc_registry_add(registry, fc_kind_get(record->kind),
+                                        record->id, record->name, &job);
+  if (error)
+    return error;
+  fc_registry_uncount(registry, job);
+  job->status = (int8_t)record->status;
+  job->previous_status = (int8_t)record->previous;
+  /* Whether the configuration still has it, the configuration will say. */
+  job->sources = (uint8_t)(record->sources & ~(unsigned)FC_SOURCE_CONFIG);
+  job->phase_ms = fc_schedule_phase_ms(&instance->schedule);
+  if (record->error)
+    fc_job_keep_error(job, record->error);
+  job->last_asked_ms = now.mono_ms;
+  restore_times(job, record);
+  restore_figures(job, record);
+  restore_flags(job, record, clean);
+  fc_registry_count(registry, job);
+  fc_instance_owe_job(instance, job, record->pending);
+  if (!fc_status_is_final(job->status))
+    fc_heap_set(
+        &registry->polls, &job->poll,
+        fc_schedule_slot_ms(&instance->schedule, job->phase_ms, now.mono_ms));
+  if (job->replayed)
+    fc_instance_changed(instance, job, true);
+  if (record->flags & FC_RECORD_FORGOTTEN)
+    fc_instance_forget_job(instance, job, now);
+  else
+    fc_instance_set_timer(instance, job, now);
+  return FC_OK;
+}
+
+enum fc_error fc_instance_restore(struct fc_instance *instance,
+                                  const struct fc_job_record *record,
+                                  bool clean, struct fc_now now) {
+  enum fc_error error = FC_OK;
+  if (!fc_id_valid(record->id, strlen(record->id)) ||
+      !fc_name_valid(record->name, strlen(record->name)))
+    return FC_ERR_ARGUMENT;
+  fc_instance_lock(instance);
+  if (!fc_registry_find(&instance->registry, record->id))
+    error = restore_new(instance, record, clean, now);
+  fc_instance_unlock(instance);
+  return error;
+}
+
+void fc_instance_restore_endpoint(struct fc_instance *instance,
+                                  const struct fc_endpoint_record *record) {
+  fc_instance_lock(instance);
+  struct endpoint *endpoint = &instance->endpoints[record->kind];
+  endpoint->sunset_reported_s = record->sunset_reported_s;
+  endpoint->last_warning_given = record->last_warning_given;
+  endpoint->gone_reported = record->gone_reported;
+  endpoint->told = (struct fc_endpoint_told){
+      .sunset_s = record->sunset_reported_s,
+      .last_warning = record->last_warning_given,
+      .gone = record->gone_reported,
+  };
+  fc_instance_unlock(instance);
+}
+
+void fc_instance_settle(struct fc_instance *instance, struct fc_now now) {
+  const struct fc_settings *settings = instance->settings;
+  unsigned off = (settings->job_file ? 0U : FC_SOURCE_FILE) |
+                 (settings->accept_registrations ? 0U : FC_SOURCE_REGISTRATION);
+  fc_instance_lock(instance);
+  struct fc_job *next;
+  for (struct fc_job *job = instance->registry.first; job; job = next) {
+    next = job->next;
+    unsigned sources = job->sources & ~off;
+    if (sources != job->sources)
+      fc_instance_changed(instance, job, true);
+    job->sources = (uint8_t)sources;
+    if (!sources && !job->forgotten)
+      fc_instance_forget_job(instance, job, now);
+  }
+  fc_instance_unlock(instance);
+}
+
+void fc_instance_set_unsure(struct fc_instance *instance) {
+  fc_instance_lock(instance);
+  instance->unsure = true;
+  fc_instance_unlock(instance);
+}
+
+bool fc_instance_knows(struct fc_instance *instance, const char *id) {
+  fc_instance_lock(instance);
+  bool known = fc_registry_find(&instance->registry, id) != NULL;
+  fc_instance_unlock(instance);
+  return known;
+}
+
+void fc_instance_set_saving(struct fc_instance *instance, bool saves,
+                            bool durable) {
+  fc_instance_lock(instance);
+  instance->saves = saves;
+  instance->durable = durable;
+  fc_instance_unlock(instance);
+}
+
+void fc_instance_save_all(struct fc_instance *instance) {
+  fc_instance_lock(instance);
+  for (struct fc_job *job = instance->registry.first; job; job = job->next)
+    fc_instance_changed(instance, job, true);
+  for (size_t i = 0; i < FC_KIND_COUNT; i++)
+    instance->endpoints[i].unsaved = true;
+  fc_instance_unlock(instance);
+}
+
+bool fc_instance_has_unsaved(struct fc_instance *instance, bool *urgent) {
+  fc_instance_lock(instance);
+  bool any = instance->unsaved_first != NULL;
+  *urgent = any && instance->save_urgent;
+  for (size_t i = 0; i < FC_KIND_COUNT; i++)
+    if (instance->endpoints[i].unsaved)
+      any = *urgent = true;
+  fc_instance_unlock(instance);
+  return any;
+}
+
+static unsigned record_flags(const struct fc_job *job) {
+  return (job->stall_reported ? FC_RECORD_STALL_REPORTED : 0U) |
+         (job->lost_reported ? FC_RECORD_LOST_REPORTED : 0U) |
+         (job->expiry_reported ? FC_RECORD_EXPIRY_REPORTED : 0U) |
+         (job->silent ? FC_RECORD_SILENT : 0U) |
+         (job->forgotten ? FC_RECORD_FORGOTTEN : 0U) |
+         (job->replayed ? FC_RECORD_REPLAYED : 0U);
+}
+
+static void fill(const struct fc_job *job, struct fc_unsaved *change) {
+  bool ended = fc_status_is_final(job->status) || job->status == FC_STATUS_LOST;
+  fc_text_copy(change->id, sizeof(change->id), job->id);
+  fc_text_copy(change->name, sizeof(change->name), job->name->text);
+  fc_text_copy(change->error, sizeof(change->error),
+               job->error ? job->error : "");
+  change->gone = job->forgotten && !job->kept && !job->owed;
+  change->record = (struct fc_job_record){
+      .id = change->id,
+      .name = change->name,
+      .error = job->error ? change->error : NULL,
+      .kind = job->kind,
+      .sources = job->sources,
+      .status = job->status,
+      .previous = job->previous_status,
+      .first_seen_s = job->first_seen_s,
+      .has_processing_since = job->observed,
+      .processing_since_s = job->processing_since_s,
+      .has_ended = ended,
+      .ended_s = job->ended_s,
+      .has_expires_at = job->has_expires_at,
+      .expires_at_s = job->expires_at_s,
+      .has_notified = job->status == FC_STATUS_FAILED,
+      .notified_s = job->notified_s,
+      .has_tokens = job->has_tokens,
+      .tokens = job->tokens,
+      .has_credits = job->has_credits,
+      .credits = job->credits,
+      .has_percent = job->has_percent,
+      .percent = job->percent,
+      .stalled = job->stalled,
+      .flags = record_flags(job),
+      .pending = job->owed,
+      .handed = job->handed & (unsigned)~job->owed,
+  };
+}
+
+size_t fc_instance_save_take(struct fc_instance *instance,
+                             struct fc_unsaved *changes, size_t max) {
+  size_t len = 0;
+  fc_instance_lock(instance);
+  while (len < max && instance->unsaved_first) {
+    struct fc_job *job = instance->unsaved_first;
+    instance->unsaved_first = job->next_unsaved;
+    job->unsaved = false;
+    job->saving_owed = job->owed;
+    /* One that has changed since it was taken is in the list already. */
+    if (!job->saving) {
+      job->saving = true;
+      job->next_saving = instance->saving;
+      instance->saving = job;
+    }
+    fill(job, &changes[len++]);
+  }
+  if (!instance->unsaved_first)
+    instance->save_urgent = false;
+  fc_instance_unlock(instance);
+  return len;
+}
+
+size_t fc_instance_save_take_endpoints(struct fc_instance *instance,
+                                       struct fc_endpoint_record *records) {
+  size_t len = 0;
+  fc_instance_lock(instance);
+  for (size_t i = 0; i < FC_KIND_COUNT; i++) {
+    struct endpoint *endpoint = &instance->endpoints[i];
+    if (!endpoint->unsaved)
+      continue;
+    endpoint->unsaved = false;
+    endpoint->saving = true;
+    records[len++] = (struct fc_endpoint_record){
+        .kind = (enum fc_kind_id)i,
+        .sunset_reported_s = endpoint->told.sunset_s,
+        .last_warning_given = endpoint->told.last_warning,
+        .gone_reported = endpoint->told.gone,
+    };
+  }
+  fc_instance_unlock(instance);
+  return len;
+}
+
+static void job_save_end(struct fc_instance *instance, struct fc_job *job,
+                         bool saved) {
+  job->saving = false;
+  if (saved)
+    job->saved |= job->saving_owed & job->owed;
+  else
+    fc_instance_changed(instance, job, true);
+  fc_instance_drop_if_unused(instance, job);
+}
+
+void fc_instance_save_end(struct fc_instance *instance, bool saved) {
+  fc_instance_lock(instance);
+  while (instance->saving) {
+    struct fc_job *job = instance->saving;
+    instance->saving = job->next_saving;
+    job_save_end(instance, job, saved);
+  }
+  for (size_t i = 0; i < FC_KIND_COUNT; i++) {
+    struct endpoint *endpoint = &instance->endpoints[i];
+    endpoint->unsaved |= endpoint->saving && !saved;
+    endpoint->saving = false;
+  }
+  fc_instance_unlock(instance);
+}
+
+void fc_instance_state_unusable(struct fc_instance *instance,
+                                const char *text) {
+  struct fc_failure *failure = &instance->failures[FC_CLASS_STATE];
+  fc_instance_lock(instance);
+  failure->count++;
+  failure->id[0] = '\0';
+  fc_text_copy(failure->detail, sizeof(failure->detail), text);
+  if (!instance->state_text[0]) {
+    fc_text_copy(instance->state_text, sizeof(instance->state_text), text);
+    fc_instance_owe(instance, FC_EVENT_STATE_UNUSABLE,
+                    FC_EVENT_BIT(FC_EVENT_STATE_USABLE));
+  }
+  fc_instance_unlock(instance);
+}
+
+void fc_instance_state_usable(struct fc_instance *instance) {
+  fc_instance_lock(instance);
+  if (instance->state_text[0]) {
+    instance->state_text[0] = '\0';
+    fc_instance_owe(instance, FC_EVENT_STATE_USABLE, 0);
+  }
+  fc_instance_unlock(instance);
+}

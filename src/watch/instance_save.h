@@ -1,0 +1,70 @@
+/* An instance and its state file: what is restored at the start, and what is
+ * saved while it runs. For src/state/journal.c; the poller's thread. */
+
+#ifndef FC_INSTANCE_SAVE_H
+#define FC_INSTANCE_SAVE_H
+
+#include "src/state/store.h"
+#include "src/watch/instance.h"
+
+/* Brings back a job as it was stored, unless it is known. `clean`: what is
+ * pending in it has certainly not been handed over. FC_ERR_LIMIT beyond
+ * MaxJobs, FC_ERR_ARGUMENT for a bad ID or name, FC_ERR_MEMORY. */
+FC_MUST_USE enum fc_error
+fc_instance_restore(struct fc_instance *instance,
+                    const struct fc_job_record *record, bool clean,
+                    struct fc_now now);
+
+void fc_instance_restore_endpoint(struct fc_instance *instance,
+                                  const struct fc_endpoint_record *record);
+
+/* Forgets what was restored and nobody wants any more: jobs that are no longer
+ * in the configuration, and those of sources that are switched off. To be
+ * called once the configuration's own jobs were added. */
+void fc_instance_settle(struct fc_instance *instance, struct fc_now now);
+
+/* What earlier runs told is not known: what is told of listed jobs may be a
+ * repeat, and is marked so. */
+void fc_instance_set_unsure(struct fc_instance *instance);
+
+/* Whether a job is known. */
+bool fc_instance_knows(struct fc_instance *instance, const char *id);
+
+/* Tells whether there is a state file (`saves`: changes are queued for it) and
+ * whether it works (`durable`: events wait until they are saved). */
+void fc_instance_set_saving(struct fc_instance *instance, bool saves,
+                            bool durable);
+
+/* Queues everything. */
+void fc_instance_save_all(struct fc_instance *instance);
+
+/* Whether something is queued, and whether it must not wait. */
+bool fc_instance_has_unsaved(struct fc_instance *instance, bool *urgent);
+
+/* One change to be saved. The record's strings point into the struct. */
+struct fc_unsaved {
+  bool gone; /* the row is to be deleted */
+  struct fc_job_record record;
+  char id[FC_ID_MAX + 1];
+  char name[FC_NAME_MAX + 1];
+  char error[FC_ERROR_TEXT_SIZE];
+};
+
+/* Takes the next changes off the queue; returns how many of changes[max] were
+ * filled. They count as being saved until fc_instance_save_end. */
+size_t fc_instance_save_take(struct fc_instance *instance,
+                             struct fc_unsaved *changes, size_t max);
+
+/* The same for what is known of the endpoints; at most FC_KIND_COUNT. */
+size_t fc_instance_save_take_endpoints(struct fc_instance *instance,
+                                       struct fc_endpoint_record *records);
+
+/* All that was taken is committed, or (`saved` false) was not and is queued
+ * again. */
+void fc_instance_save_end(struct fc_instance *instance, bool saved);
+
+/* The state file cannot be used (once told, with OKAY on recovery), or can. */
+void fc_instance_state_unusable(struct fc_instance *instance, const char *text);
+void fc_instance_state_usable(struct fc_instance *instance);
+
+#endif

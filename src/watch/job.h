@@ -1,0 +1,124 @@
+/* The life of one job: what an answer, or time alone, makes of it. Pure
+ * functions of the job, the rules and the moment; they report events and do
+ * nothing else. Not thread-safe. */
+
+#ifndef FC_JOB_H
+#define FC_JOB_H
+
+#include "src/api/client.h"
+#include "src/api/kind.h"
+#include "src/api/status.h"
+#include "src/base/clock.h"
+#include "src/base/heap.h"
+#include "src/watch/event.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+  /* A 404 means nothing this long after the first try: the API knows a new job
+   * only after some seconds (firecrawl issue 2662). */
+  FC_JOB_GRACE_MS = 60 * 1000
+};
+
+/* Who wants the job watched: a set. */
+enum fc_job_source {
+  FC_SOURCE_CONFIG = 1,
+  FC_SOURCE_FILE = 2,
+  FC_SOURCE_REGISTRATION = 4
+};
+
+struct fc_job_rules {
+  int64_t stall_timeout_s;   /* 0: never */
+  int64_t expiry_warning_s;  /* 0: never */
+  int64_t repeat_interval_s; /* 0: never */
+  int64_t forget_after_s;
+  bool notify_completed;
+};
+
+/* A series name, and which of its jobs owns the series. */
+struct fc_name {
+  struct fc_job *newest;
+  char text[FC_NAME_MAX + 1];
+};
+
+struct fc_job {
+  struct fc_heap_node poll;  /* when to ask, monotonic ms; the registry's */
+  struct fc_heap_node timer; /* when time alone counts, monotonic ms */
+  struct fc_job *next, *previous; /* in order of arrival */
+  struct fc_job *older;           /* the next older one of the same name */
+  struct fc_job *next_pending;    /* in the queue of events to hand over */
+  struct fc_job *next_unsaved;    /* in the queue of changes to save */
+  struct fc_job *next_saving;     /* among those being saved */
+  struct fc_name *name;           /* shared by all jobs of that name */
+  char *id;                       /* in the job's own allocation */
+  char *error; /* the API's error text of an ended job; NULL: none */
+  int64_t phase_ms;
+  int64_t first_asked_ms; /* monotonic; valid if `asked` */
+  int64_t last_asked_ms;  /* ... or when it came, if it was never asked for */
+  int64_t first_seen_s;   /* when it was first listed or registered */
+  int64_t processing_since_s; /* first seen unfinished; valid if `observed` */
+  int64_t ended_s;            /* seen final or lost; valid then */
+  int64_t notified_s;         /* failure last reported; valid once failed */
+  int64_t expires_at_s;
+  double tokens, credits, percent;
+  unsigned failures;  /* requests in a row that failed; kept by the instance */
+  unsigned misses;    /* 404 or 410 in a row */
+  unsigned file_pass; /* the last reading of the JobFile that had it */
+  uint16_t owed;      /* events still to be handed over: sets of types */
+  uint16_t saved;     /* those of them that the state file has as pending */
+  uint16_t saving_owed; /* `owed` as it is being saved */
+  uint16_t replayed;    /* those of them that a crash may have handed over */
+  uint16_t handed;      /* events that were handed over */
+  uint8_t kind;         /* enum fc_kind_id */
+  int8_t status;        /* enum fc_status */
+  int8_t previous_status;
+  uint8_t sources; /* set of enum fc_job_source */
+  bool queued : 1; /* in the queue of events */
+  bool asked : 1;
+  bool in_flight : 1;
+  bool forgotten : 1; /* nobody wants it watched: no requests, no series */
+  bool kept : 1;      /* ... but not freed, so that it is not told of again */
+  bool fresh : 1;     /* the last answer is no failure and may be shown */
+  bool observed : 1;  /* seen unfinished: it has a duration */
+  bool stalled : 1;
+  bool silent : 1; /* its series have ended (ForgetAfter) */
+  bool stall_reported : 1;
+  bool lost_reported : 1;
+  bool expiry_reported : 1;
+  bool has_expires_at : 1;
+  bool has_tokens : 1;
+  bool has_credits : 1;
+  bool has_percent : 1;
+  bool unsaved : 1; /* queued: the state file has an older version */
+  bool saving : 1;  /* being written to it */
+};
+
+/* Applies the result of a request. `now_s` is the server's time. Returns the
+ * set of events that follow. A result without an answer changes no status. */
+unsigned fc_job_apply(struct fc_job *job, const struct fc_job_rules *rules,
+                      const struct fc_result *result, int64_t mono_ms,
+                      int64_t now_s);
+
+/* The job is of another kind than was thought: nothing is known of it but what
+ * it is called and who wants it. */
+void fc_job_restart(struct fc_job *job, const struct fc_kind *kind);
+
+/* Keeps the API's error text of an ended job; "" for none. Without memory there
+ * is none. */
+void fc_job_keep_error(struct fc_job *job, const char *error);
+
+/* What time alone brings at now_s: returns events, and sets *ended when the
+ * job's own series end now. */
+unsigned fc_job_tick(struct fc_job *job, const struct fc_job_rules *rules,
+                     int64_t now_s, bool *ended);
+
+/* When fc_job_tick is next of use, epoch seconds; FC_NEVER if never. */
+int64_t fc_job_timer_s(const struct fc_job *job,
+                       const struct fc_job_rules *rules);
+
+/* Seconds in processing so far, or in all; false where they were not seen. */
+bool fc_job_duration_s(const struct fc_job *job, int64_t now_s,
+                       int64_t *duration_s);
+
+#endif

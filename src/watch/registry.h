@@ -1,0 +1,75 @@
+/* The jobs of one instance: found by ID, owned by name, kept in the order in
+ * which they came, and queued by when they are due. A container without rules
+ * of its own; src/watch/instance.c locks it. Owns its jobs. Not thread-safe. */
+
+#ifndef FC_REGISTRY_H
+#define FC_REGISTRY_H
+
+#include "src/watch/job.h"
+
+#include <stdint.h>
+
+/* Members are read by instance.c; only registry.c writes them. */
+struct fc_registry {
+  struct fc_job *first, *last; /* in order of arrival */
+  size_t len;
+  size_t counts[FC_STATUS_COUNT]; /* jobs by status; jobs not yet seen and
+                                     forgotten ones are in none */
+  size_t stalled;
+  size_t kinds[FC_KIND_COUNT]; /* jobs by kind, without forgotten ones */
+  struct fc_heap polls;        /* of job->poll: unfinished jobs not in flight */
+  struct fc_heap timers;       /* of job->timer */
+  struct fc_job *cursor;       /* the next job of the pass under way */
+  void *by_id;                 /* search trees of tsearch(3) */
+  void *by_name;               /* of struct fc_name */
+};
+
+/* Empty; allocates nothing. */
+void fc_registry_init(struct fc_registry *registry);
+
+/* Frees all jobs. */
+void fc_registry_release(struct fc_registry *registry);
+
+/* The job with that ID, or NULL. */
+struct fc_job *fc_registry_find(const struct fc_registry *registry,
+                                const char *id);
+
+/* Adds a job that is not there yet, as the newest of its name; its status is
+ * FC_STATUS_NONE, it is counted, and it is in no heap. FC_ERR_MEMORY leaves all
+ * unchanged. *job is borrowed. */
+FC_MUST_USE enum fc_error fc_registry_add(struct fc_registry *registry,
+                                          const struct fc_kind *kind,
+                                          const char *id, const char *name,
+                                          struct fc_job **job);
+
+/* Takes the job out and frees it. */
+void fc_registry_remove(struct fc_registry *registry, struct fc_job *job);
+
+/* Gives the job another name, as the newest of that name; nothing changes when
+ * it has that name. FC_ERR_MEMORY leaves all unchanged. */
+FC_MUST_USE enum fc_error fc_registry_rename(struct fc_registry *registry,
+                                             struct fc_job *job,
+                                             const char *name);
+
+/* True when the job is the newest watched one of its name, whose series it then
+ * owns. */
+bool fc_registry_owns_name(const struct fc_job *job);
+
+/* Brackets a change of what the counts are of: a job's status, kind, and its
+ * stalled and forgotten flags. */
+void fc_registry_uncount(struct fc_registry *registry,
+                         const struct fc_job *job);
+void fc_registry_count(struct fc_registry *registry, const struct fc_job *job);
+
+/* A pass over all jobs in order of arrival, which additions and removals do not
+ * disturb. One pass at a time. */
+void fc_registry_pass_begin(struct fc_registry *registry);
+
+/* The next job of the pass, or NULL at its end. */
+struct fc_job *fc_registry_pass_next(struct fc_registry *registry);
+
+/* The job around a heap node. */
+struct fc_job *fc_registry_job_of_poll(struct fc_heap_node *node);
+struct fc_job *fc_registry_job_of_timer(struct fc_heap_node *node);
+
+#endif

@@ -1,0 +1,195 @@
+#include "src/watch/source.h"
+
+#include "src/base/text.h"
+#include "src/watch/jobfile.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+void fc_source_init(struct fc_source *source, struct fc_instance *instance,
+                    const struct fc_key *key, const atomic_bool *stop) {
+  *source = (struct fc_source){
+      .instance = instance,
+      .key = key,
+      .stop = stop,
+      .path = fc_instance_settings(instance)->job_file,
+  };
+}
+
+struct reading {
+  struct fc_source *source;
+  struct fc_now now;
+  bool is_private; /* not everyone may read the file */
+  size_t jobs;
+  size_t bad;
+  char first_bad[FC_ERROR_TEXT_SIZE];
+};
+
+static enum fc_error take(const struct fc_jobfile_entry *entry, void *data) {
+  struct reading *reading = data;
+  /* A large file takes its time, and the daemon wants to end: it has just asked
+   * for a flush, as for any that ends. */
+  if (atomic_load(reading->source->stop))
+    return FC_ERR_MEMORY;
+  enum fc_error error =
+      fc_instance_add(reading->source->instance, entry->kind, entry->id,
+                      entry->name, FC_SOURCE_FILE, reading->now);
+  reading->jobs += !error;
+  return error;
+}
+
+/* A reason begins with the word that it quotes. The log may be read by others
+ * than the file, which may be a link to any file. */
+static const char *without_quote(const char *reason) {
+  const char *quote = *reason == '"' ? strrchr(reason, '"') : NULL;
+  return quote ? quote + 1 : reason;
+}
+
+static void refuse(size_t line, const char *whole_reason, void *data) {
+  struct reading *reading = data;
+  struct fc_source *source = reading->source;
+  const char *reason =
+      reading->is_private ? without_quote(whole_reason) : whole_reason;
+  const char *subject = reason == whole_reason ? "" : "a word";
+  if (reading->bad++ == 0) {
+    size_t used = 0;
+    fc_text_append(reading->first_bad, sizeof(reading->first_bad), &used,
+                   "%s line %zu: %s%s", source->path, line, subject, reason);
+  }
+  if (reading->bad <= FC_SOURCE_LINES_TOLD)
+    fc_instance_note(source->instance, FC_SEVERITY_FAILURE,
+                     "JobFile %s line %zu: %s%s", source->path, line, subject,
+                     reason);
+}
+
+/* A file that is not there yet, or not readable yet, may come; one that is
+ * refused is somebody's attempt or mistake. */
+static void tell_unreadable(struct fc_source *source, enum fc_error error,
+                            const char *detail) {
+  bool waits = error != FC_ERR_ARGUMENT && !source->has_jobs;
+  if (strcmp(source->told, detail) != 0)
+    fc_instance_note(source->instance,
+                     waits ? FC_SEVERITY_WARNING : FC_SEVERITY_FAILURE,
+                     "JobFile %s %s; %s", source->path, detail,
+                     waits ? "it is read as soon as it can be"
+                           : "the jobs it had are still watched");
+  fc_text_copy(source->told, sizeof(source->told), detail);
+}
+
+static void tell_readable(struct fc_source *source) {
+  if (source->told[0])
+    fc_instance_note(source->instance, FC_SEVERITY_OKAY,
+                     "JobFile %s can be read now", source->path);
+  source->told[0] = '\0';
+}
+
+static void tell_writable(struct fc_source *source, unsigned access) {
+  bool writable =
+      (access | fc_file_directory_access(source->path)) & FC_FILE_WORLD_WRITE;
+  if (writable && !source->told_writable)
+    fc_instance_note(source->instance, FC_SEVERITY_FAILURE,
+                     "JobFile %s can be written by everyone, who can thus have "
+                     "requests made with the key",
+                     source->path);
+  source->told_writable = writable;
+}
+
+/* These two count lines. */
+static enum fc_error take_none(const struct fc_jobfile_entry *entry,
+                               void *data) {
+  (void)entry;
+  (*(size_t *)data)++;
+  return FC_OK;
+}
+
+static void refuse_none(size_t line, const char *reason, void *data) {
+  (void)line;
+  (void)reason;
+  (*(size_t *)data)++;
+}
+
+/* A file that is being rewritten is empty for a moment. */
+static bool became_empty(struct fc_source *source, const char *text,
+                         size_t len) {
+  size_t lines = 0;
+  if (!source->has_jobs || source->seems_empty ||
+      fc_jobfile_parse(text, len, take_none, refuse_none, &lines) || lines)
+    return false;
+  source->seems_empty = true;
+  return true;
+}
+
+static void apply(struct fc_source *source, const char *text, size_t len,
+                  unsigned access, struct fc_now now) {
+  struct reading reading = {.source = source,
+                            .now = now,
+                            .is_private = !(access & FC_FILE_WORLD_READ)};
+  struct fc_instance *instance = source->instance;
+  fc_instance_file_begin(instance);
+  enum fc_error error = fc_jobfile_parse(text, len, take, refuse, &reading);
+  if (error && atomic_load(source->stop))
+    return;
+  if (error) {
+    /* Half a reading says nothing of the lines behind it. */
+    fc_instance_note(instance, FC_SEVERITY_FAILURE, "JobFile %s: %s",
+                     source->path, fc_error_text(error));
+    source->stamp = (struct fc_file_stamp){0};
+    return;
+  }
+  fc_instance_file_end(instance, reading.bad ? reading.first_bad : NULL, now);
+  if (reading.bad > FC_SOURCE_LINES_TOLD)
+    fc_instance_note(instance, FC_SEVERITY_FAILURE,
+                     "JobFile %s: %zu more bad lines", source->path,
+                     reading.bad - FC_SOURCE_LINES_TOLD);
+  source->has_jobs = reading.jobs > 0;
+  source->seems_empty = false;
+}
+
+static bool holds_key(const struct fc_source *source, const char *text,
+                      size_t len) {
+  struct fc_secret list[FC_KEY_SECRETS];
+  const struct fc_secrets secrets = {list, fc_key_secrets(source->key, list)};
+  return fc_jobfile_holds_secret(text, len, &secrets);
+}
+
+static void read_file(struct fc_source *source, struct fc_now now) {
+  char *text, detail[FC_DETAIL_SIZE];
+  size_t len;
+  unsigned access;
+  enum fc_error error = fc_file_read_untrusted(
+      source->path, fc_instance_settings(source->instance)->api_key_file,
+      FC_JOBFILE_BYTES_MAX, &text, &len, &source->stamp, &access, detail,
+      sizeof(detail));
+  if (error) {
+    tell_unreadable(source, error, detail);
+    return;
+  }
+  if (holds_key(source, text, len)) {
+    tell_unreadable(source, FC_ERR_ARGUMENT, "holds the API key");
+    explicit_bzero(text, len);
+    free(text);
+    return;
+  }
+  tell_readable(source);
+  tell_writable(source, access);
+  if (!became_empty(source, text, len))
+    apply(source, text, len, access, now);
+  free(text);
+}
+
+int64_t fc_source_check(struct fc_source *source, struct fc_now now,
+                        bool now_please) {
+  if (!source->path)
+    return FC_NEVER;
+  if (now.mono_ms < source->check_ms && !now_please)
+    return source->check_ms;
+  bool told = source->told[0];
+  bool first = !source->was_read && !told;
+  bool changed = fc_file_untrusted_changed(source->path, &source->stamp);
+  if (changed || first || told || source->seems_empty || now_please)
+    read_file(source, now);
+  source->was_read = !source->told[0];
+  source->check_ms = now.mono_ms + FC_SOURCE_CHECK_MS;
+  return source->check_ms;
+}

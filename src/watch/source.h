@@ -1,0 +1,51 @@
+/* Follows an instance's JobFile: reads it when it changes, tells the instance
+ * which jobs it has, and what is wrong with it: a word that is no job is quoted
+ * only where everyone may read the file. It is no way to read other files: see
+ * fc_file_read_untrusted; one that holds a secret is refused as well. The
+ * poller's thread. */
+
+#ifndef FC_SOURCE_H
+#define FC_SOURCE_H
+
+#include "src/api/key.h"
+#include "src/base/clock.h"
+#include "src/base/file.h"
+#include "src/watch/instance.h"
+
+#include <stdatomic.h>
+
+enum {
+  FC_SOURCE_CHECK_MS = 1000, /* between two looks at the file's stamp */
+  FC_SOURCE_LINES_TOLD = 3   /* bad lines told of per reading */
+};
+
+/* Members are private; public so that callers can embed it. */
+struct fc_source {
+  struct fc_instance *instance;
+  const struct fc_key *key;
+  const atomic_bool *stop;
+  const char *path; /* NULL: no JobFile */
+  struct fc_file_stamp stamp;
+  int64_t check_ms;
+  bool was_read;      /* it was readable at the last look */
+  bool told_writable; /* by everyone */
+  bool has_jobs;      /* the last reading found some */
+  bool seems_empty;   /* the last look found none where there had been some */
+  char told[FC_DETAIL_SIZE]; /* why it could not be read; "": it could */
+};
+
+/* Reads nothing yet. The key is that of the instance. Once *stop is true, a
+ * reading under way is given up, with no effect but the jobs that it had found.
+ */
+void fc_source_init(struct fc_source *source, struct fc_instance *instance,
+                    const struct fc_key *key, const atomic_bool *stop);
+
+/* Looks at the file if it is time to, or if `now_please`, and reads it if it
+ * has changed. Returns when to look again, monotonic; FC_NEVER without a
+ * JobFile. A file that is missing, cannot be read or is refused keeps the jobs
+ * of the last good reading; one that has become empty counts from its second
+ * look on. */
+int64_t fc_source_check(struct fc_source *source, struct fc_now now,
+                        bool now_please);
+
+#endif

@@ -1,0 +1,544 @@
+/* The life of one job: what each answer, and time alone, makes of it. */
+
+#include "src/watch/job.h"
+
+#include "t/suite.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define BIT(name) FC_EVENT_BIT(FC_EVENT_##name)
+
+enum { EPOCH_S = 1764000000, NEW_MS = 1000, OLD_MS = FC_JOB_GRACE_MS };
+
+static const struct fc_job_rules quiet = {.stall_timeout_s = 3600,
+                                          .forget_after_s = 86400};
+
+static struct fc_job new_job(void) {
+  return (struct fc_job){.status = FC_STATUS_NONE,
+                         .previous_status = FC_STATUS_NONE,
+                         .asked = true,
+                         .first_asked_ms = 0};
+}
+
+static struct fc_result status_reply(enum fc_status status) {
+  struct fc_result result = {.answer = FC_ANSWER_STATUS, .http_code = 200};
+  result.reply.status = status;
+  return result;
+}
+
+static struct fc_result expiring_reply(enum fc_status status,
+                                       int64_t expires_at_s) {
+  struct fc_result result = status_reply(status);
+  result.reply.has_expires_at = true;
+  result.reply.expires_at = expires_at_s;
+  return result;
+}
+
+static unsigned apply_at(struct fc_job *job, const struct fc_job_rules *rules,
+                         struct fc_result result, int64_t now_s) {
+  return fc_job_apply(job, rules, &result, OLD_MS, now_s);
+}
+
+/* The answers of the table below, in the order of its columns. */
+enum answer {
+  PROCESSING,
+  COMPLETED,
+  CANCELLED,
+  FAILED,
+  UNKNOWN,
+  NOT_FOUND,
+  GONE,
+  NO_ANSWER,
+  ANSWERS
+};
+
+static struct fc_result reply_of(enum answer answer) {
+  static const struct fc_result results[ANSWERS] = {
+      [PROCESSING] = {.answer = FC_ANSWER_STATUS,
+                      .reply.status = FC_STATUS_PROCESSING},
+      [COMPLETED] = {.answer = FC_ANSWER_STATUS,
+                     .reply.status = FC_STATUS_COMPLETED},
+      [CANCELLED] = {.answer = FC_ANSWER_STATUS,
+                     .reply.status = FC_STATUS_CANCELLED},
+      [FAILED] = {.answer = FC_ANSWER_STATUS, .reply.status = FC_STATUS_FAILED},
+      [UNKNOWN] = {.answer = FC_ANSWER_STATUS,
+                   .reply.status = FC_STATUS_UNKNOWN},
+      [NOT_FOUND] = {.answer = FC_ANSWER_NOT_FOUND},
+      [GONE] = {.answer = FC_ANSWER_GONE},
+      [NO_ANSWER] = {.answer = FC_ANSWER_NONE, .error = FC_ERR_TIMEOUT},
+  };
+  return results[answer];
+}
+
+/* What a status and an answer make. */
+struct step {
+  enum fc_status status;
+  unsigned events;
+};
+
+#define STAYS(status)                                                          \
+  { status, 0 }
+#define ENDS_QUIETLY                                                           \
+  {FC_STATUS_COMPLETED, 0}, {FC_STATUS_CANCELLED, BIT(CANCELLED)}, {           \
+    FC_STATUS_FAILED, BIT(FAILED)                                              \
+  }
+#define LATCHED(status)                                                        \
+  {                                                                            \
+    STAYS(status), STAYS(status), STAYS(status), STAYS(status), STAYS(status), \
+        STAYS(status), STAYS(status), STAYS(status)                            \
+  }
+
+static const struct {
+  const char *before;
+  enum answer past[2]; /* ANSWERS: none */
+  int64_t mono_ms;
+  struct step steps[ANSWERS];
+} rows[] = {
+    {"not seen, new",
+     {ANSWERS, ANSWERS},
+     NEW_MS,
+     {{FC_STATUS_PROCESSING, 0},
+      ENDS_QUIETLY,
+      {FC_STATUS_UNKNOWN, 0},
+      STAYS(FC_STATUS_NONE),
+      {FC_STATUS_LOST, 0},
+      STAYS(FC_STATUS_NONE)}},
+    {"not seen, a minute old",
+     {ANSWERS, ANSWERS},
+     OLD_MS,
+     {{FC_STATUS_PROCESSING, 0},
+      ENDS_QUIETLY,
+      {FC_STATUS_UNKNOWN, 0},
+      {FC_STATUS_LOST, BIT(LOST)},
+      {FC_STATUS_LOST, 0},
+      STAYS(FC_STATUS_NONE)}},
+    {"processing",
+     {PROCESSING, ANSWERS},
+     NEW_MS,
+     {STAYS(FC_STATUS_PROCESSING),
+      ENDS_QUIETLY,
+      {FC_STATUS_UNKNOWN, 0},
+      {FC_STATUS_LOST, BIT(LOST)},
+      {FC_STATUS_LOST, 0},
+      STAYS(FC_STATUS_PROCESSING)}},
+    {"unknown",
+     {UNKNOWN, ANSWERS},
+     NEW_MS,
+     {{FC_STATUS_PROCESSING, 0},
+      ENDS_QUIETLY,
+      STAYS(FC_STATUS_UNKNOWN),
+      {FC_STATUS_LOST, BIT(LOST)},
+      {FC_STATUS_LOST, 0},
+      STAYS(FC_STATUS_UNKNOWN)}},
+    {"lost after 404",
+     {PROCESSING, NOT_FOUND},
+     OLD_MS,
+     {{FC_STATUS_PROCESSING, BIT(FOUND)},
+      {FC_STATUS_COMPLETED, BIT(COMPLETED)},
+      {FC_STATUS_CANCELLED, BIT(CANCELLED)},
+      {FC_STATUS_FAILED, BIT(FAILED)},
+      {FC_STATUS_UNKNOWN, BIT(FOUND)},
+      STAYS(FC_STATUS_LOST),
+      STAYS(FC_STATUS_LOST),
+      STAYS(FC_STATUS_LOST)}},
+    {"lost after 410",
+     {PROCESSING, GONE},
+     OLD_MS,
+     {{FC_STATUS_PROCESSING, 0},
+      ENDS_QUIETLY,
+      {FC_STATUS_UNKNOWN, 0},
+      STAYS(FC_STATUS_LOST),
+      STAYS(FC_STATUS_LOST),
+      STAYS(FC_STATUS_LOST)}},
+    {"completed", {COMPLETED, ANSWERS}, OLD_MS, LATCHED(FC_STATUS_COMPLETED)},
+    {"cancelled", {CANCELLED, ANSWERS}, OLD_MS, LATCHED(FC_STATUS_CANCELLED)},
+    {"failed", {FAILED, ANSWERS}, OLD_MS, LATCHED(FC_STATUS_FAILED)},
+};
+
+START_TEST(each_status_and_each_answer_make_one_step) {
+  size_t row = (size_t)_i / ANSWERS;
+  enum answer answer = (enum answer)(_i % ANSWERS);
+  struct fc_job job = new_job();
+  for (size_t i = 0; i < COUNT(rows[row].past); i++)
+    if (rows[row].past[i] != ANSWERS)
+      (void)apply_at(&job, &quiet, reply_of(rows[row].past[i]), EPOCH_S);
+  struct fc_result result = reply_of(answer);
+  enum fc_status before = job.status;
+  unsigned events =
+      fc_job_apply(&job, &quiet, &result, rows[row].mono_ms, EPOCH_S);
+  const struct step *step = &rows[row].steps[answer];
+  ck_assert_msg(job.status == (int)step->status && events == step->events,
+                "%s, answer %d: status %d, events %#x", rows[row].before,
+                answer, job.status, events);
+  if (!fc_status_is_final(before)) {
+    ck_assert_int_eq(job.fresh, answer != NO_ANSWER);
+    if (answer != NO_ANSWER)
+      ck_assert_int_eq(job.previous_status, (int)before);
+  }
+  free(job.error);
+}
+END_TEST
+
+static const struct {
+  int64_t mono_ms;
+  enum fc_status status;
+} graces[] = {
+    {0, FC_STATUS_NONE},
+    {FC_JOB_GRACE_MS - 1, FC_STATUS_NONE},
+    {FC_JOB_GRACE_MS, FC_STATUS_LOST},
+};
+
+START_TEST(a_404_counts_a_minute_after_the_first_try) {
+  struct fc_job job = new_job();
+  struct fc_result result = reply_of(NOT_FOUND);
+  (void)fc_job_apply(&job, &quiet, &result, graces[_i].mono_ms, EPOCH_S);
+  ck_assert_int_eq(job.status, graces[_i].status);
+}
+END_TEST
+
+START_TEST(an_end_keeps_its_figures_and_its_error_text) {
+  struct fc_job job = new_job();
+  struct fc_result end = expiring_reply(FC_STATUS_FAILED, EPOCH_S + 10);
+  strcpy(end.reply.error, "the first reason");
+  (void)apply_at(&job, &quiet, end, EPOCH_S);
+  struct fc_result later = expiring_reply(FC_STATUS_FAILED, EPOCH_S + 99);
+  strcpy(later.reply.error, "another reason");
+  later.reply.has_tokens = true;
+  (void)apply_at(&job, &quiet, later, EPOCH_S + 50);
+  ck_assert_str_eq(job.error, "the first reason");
+  ck_assert_int_eq(job.expires_at_s, EPOCH_S + 10);
+  ck_assert_int_eq(job.ended_s, EPOCH_S);
+  ck_assert(!job.has_tokens);
+  free(job.error);
+}
+END_TEST
+
+START_TEST(only_an_ended_job_keeps_an_error_text) {
+  struct fc_job job = new_job();
+  struct fc_result result = status_reply(FC_STATUS_PROCESSING);
+  strcpy(result.reply.error, "a page was slow");
+  (void)apply_at(&job, &quiet, result, EPOCH_S);
+  ck_assert_ptr_null(job.error);
+  result.reply.status = FC_STATUS_FAILED;
+  result.reply.error[0] = '\0';
+  (void)apply_at(&job, &quiet, result, EPOCH_S);
+  ck_assert_ptr_null(job.error);
+}
+END_TEST
+
+START_TEST(each_end_keeps_the_text_that_came_with_it) {
+  struct fc_job job = new_job();
+  struct fc_result result = status_reply((enum fc_status)_i);
+  strcpy(result.reply.error, "the owner said so");
+  (void)apply_at(&job, &quiet, result, EPOCH_S);
+  ck_assert_pstr_eq(job.error, fc_status_is_final((enum fc_status)_i)
+                                   ? "the owner said so"
+                                   : NULL);
+  free(job.error);
+}
+END_TEST
+
+/* `success` decides nothing: a running job may carry false, and so does a
+ * failed one. */
+static const struct {
+  enum fc_status status;
+  bool success;
+} successes[] = {
+    {FC_STATUS_PROCESSING, false}, {FC_STATUS_PROCESSING, true},
+    {FC_STATUS_COMPLETED, false},  {FC_STATUS_FAILED, true},
+    {FC_STATUS_FAILED, false},
+};
+
+START_TEST(the_status_decides_and_never_success) {
+  struct fc_job job = new_job();
+  struct fc_result result = status_reply(successes[_i].status);
+  result.reply.has_success = true;
+  result.reply.success = successes[_i].success;
+  (void)apply_at(&job, &quiet, result, EPOCH_S);
+  ck_assert_int_eq(job.status, successes[_i].status);
+}
+END_TEST
+
+/* expiresAt against the reply's Date, or against now where it has none. */
+static const struct {
+  enum fc_status status;
+  bool has_expiry;
+  int64_t expires_in_s;
+  bool has_date;
+  int64_t date_off_s; /* the server's clock against ours */
+  bool stalled;
+} lapses[] = {
+    {FC_STATUS_PROCESSING, true, 1, true, 0, false},
+    {FC_STATUS_PROCESSING, true, 0, true, 0, true},
+    {FC_STATUS_PROCESSING, true, -1, true, 0, true},
+    {FC_STATUS_PROCESSING, true, 3600, true, 7200, true},
+    {FC_STATUS_PROCESSING, true, -3600, true, -7200, false},
+    {FC_STATUS_PROCESSING, true, 0, false, 0, true},
+    {FC_STATUS_PROCESSING, true, 1, false, 0, false},
+    {FC_STATUS_PROCESSING, false, 0, true, 0, false},
+    {FC_STATUS_UNKNOWN, true, -1, true, 0, false},
+    {FC_STATUS_COMPLETED, true, -1, true, 0, false},
+    {FC_STATUS_FAILED, true, 0, true, 0, false},
+};
+
+START_TEST(a_record_that_has_lapsed_is_a_stall) {
+  struct fc_job job = new_job();
+  struct fc_result result =
+      expiring_reply(lapses[_i].status, EPOCH_S + lapses[_i].expires_in_s);
+  result.reply.has_expires_at = lapses[_i].has_expiry;
+  result.has_date = lapses[_i].has_date;
+  result.date_s = EPOCH_S + lapses[_i].date_off_s;
+  unsigned events = apply_at(&job, &quiet, result, EPOCH_S);
+  ck_assert_int_eq(job.stalled, lapses[_i].stalled);
+  ck_assert_int_eq((events & BIT(STALLED)) != 0, lapses[_i].stalled);
+  ck_assert_int_eq(job.status, lapses[_i].status);
+}
+END_TEST
+
+static const struct {
+  int64_t timeout_s, processing_s;
+  bool stalled;
+} stalls[] = {
+    {60, 60, false},  {60, 61, true},         {1, 2, true},
+    {0, 1, false},    {0, 100000000, false},  {3600, 3600, false},
+    {3600, 0, false}, {86400, 1000000, true},
+};
+
+START_TEST(processing_longer_than_stall_timeout_is_a_stall) {
+  struct fc_job_rules rules = {.stall_timeout_s = stalls[_i].timeout_s};
+  struct fc_job job = new_job();
+  struct fc_result result = status_reply(FC_STATUS_PROCESSING);
+  ck_assert_uint_eq(apply_at(&job, &rules, result, EPOCH_S), 0);
+  unsigned events =
+      apply_at(&job, &rules, result, EPOCH_S + stalls[_i].processing_s);
+  ck_assert_int_eq(job.stalled, stalls[_i].stalled);
+  ck_assert_uint_eq(events, stalls[_i].stalled ? BIT(STALLED) : 0);
+}
+END_TEST
+
+START_TEST(a_stall_is_told_once_and_goes_when_the_expiry_moves_on) {
+  struct fc_job job = new_job();
+  struct fc_result lapsed = expiring_reply(FC_STATUS_PROCESSING, EPOCH_S);
+  struct fc_result alive = expiring_reply(FC_STATUS_PROCESSING, EPOCH_S + 900);
+  ck_assert_uint_eq(apply_at(&job, &quiet, lapsed, EPOCH_S), BIT(STALLED));
+  ck_assert_uint_eq(apply_at(&job, &quiet, lapsed, EPOCH_S + 10), 0);
+  ck_assert(job.stalled);
+  ck_assert_uint_eq(apply_at(&job, &quiet, alive, EPOCH_S + 20), 0);
+  ck_assert(!job.stalled);
+  lapsed.reply.expires_at = EPOCH_S + 30;
+  ck_assert_uint_eq(apply_at(&job, &quiet, lapsed, EPOCH_S + 30), 0);
+  ck_assert(job.stalled);
+}
+END_TEST
+
+static const struct {
+  bool notify_completed, stalled;
+  enum fc_status end;
+  unsigned events;
+} ends[] = {
+    {false, false, FC_STATUS_COMPLETED, 0},
+    {true, false, FC_STATUS_COMPLETED, BIT(COMPLETED)},
+    {false, true, FC_STATUS_COMPLETED, BIT(COMPLETED)},
+    {true, true, FC_STATUS_COMPLETED, BIT(COMPLETED)},
+    {true, false, FC_STATUS_FAILED, BIT(FAILED)},
+    {false, true, FC_STATUS_FAILED, BIT(FAILED)},
+    {false, true, FC_STATUS_CANCELLED, BIT(CANCELLED)},
+};
+
+START_TEST(a_good_end_is_told_on_wish_or_after_a_warning) {
+  struct fc_job_rules rules = {.notify_completed = ends[_i].notify_completed};
+  struct fc_job job = new_job();
+  if (ends[_i].stalled)
+    (void)apply_at(&job, &rules, expiring_reply(FC_STATUS_PROCESSING, EPOCH_S),
+                   EPOCH_S);
+  ck_assert_uint_eq(apply_at(&job, &rules, status_reply(ends[_i].end), EPOCH_S),
+                    ends[_i].events);
+  ck_assert(!job.stalled);
+}
+END_TEST
+
+/* Answers ten seconds apart, then a look a minute later. */
+static const struct {
+  enum answer answers[3];
+  bool has;
+  int64_t duration_s;
+} durations[] = {
+    {{ANSWERS, ANSWERS, ANSWERS}, false, 0},
+    {{NO_ANSWER, NOT_FOUND, COMPLETED}, false, 0},
+    {{COMPLETED, ANSWERS, ANSWERS}, false, 0},
+    {{GONE, ANSWERS, ANSWERS}, false, 0},
+    {{GONE, COMPLETED, ANSWERS}, false, 0},
+    {{PROCESSING, ANSWERS, ANSWERS}, true, 80},
+    {{PROCESSING, NO_ANSWER, NO_ANSWER}, true, 80},
+    {{NO_ANSWER, PROCESSING, FAILED}, true, 10},
+    {{PROCESSING, PROCESSING, CANCELLED}, true, 20},
+    {{UNKNOWN, PROCESSING, COMPLETED}, true, 20},
+    {{PROCESSING, NOT_FOUND, ANSWERS}, true, 10},
+    {{PROCESSING, NOT_FOUND, PROCESSING}, true, 80},
+};
+
+START_TEST(a_duration_is_what_was_seen_of_it) {
+  struct fc_job job = new_job();
+  int64_t duration_s = -1;
+  for (int i = 0; i < 3; i++)
+    if (durations[_i].answers[i] != ANSWERS)
+      (void)apply_at(&job, &quiet, reply_of(durations[_i].answers[i]),
+                     EPOCH_S + 10 * i);
+  ck_assert_int_eq(fc_job_duration_s(&job, EPOCH_S + 80, &duration_s),
+                   durations[_i].has);
+  ck_assert_int_eq(duration_s,
+                   durations[_i].has ? durations[_i].duration_s : -1);
+}
+END_TEST
+
+static const struct {
+  bool has_completed, has_total;
+  double completed, total;
+  bool has;
+  double percent;
+} progresses[] = {
+    {true, true, 1, 4, true, 25},  {true, true, 0, 4, true, 0},
+    {true, true, 4, 4, true, 100}, {true, true, 5, 4, true, 100},
+    {true, true, 0, 0, false, 0},  {true, false, 1, 0, false, 0},
+    {false, true, 0, 4, false, 0}, {true, true, 1e300, 1, true, 100},
+};
+
+START_TEST(progress_is_a_percentage) {
+  struct fc_job job = new_job();
+  struct fc_result result = status_reply(FC_STATUS_PROCESSING);
+  result.reply.has_completed = progresses[_i].has_completed;
+  result.reply.has_total = progresses[_i].has_total;
+  result.reply.completed = progresses[_i].completed;
+  result.reply.total = progresses[_i].total;
+  (void)apply_at(&job, &quiet, result, EPOCH_S);
+  ck_assert_int_eq(job.has_percent, progresses[_i].has);
+  ck_assert_double_eq_tol(job.percent, progresses[_i].percent, 1e-9);
+}
+END_TEST
+
+/* What time alone brings: rules, an end at EPOCH_S, and the times at which
+ * something happens, one after the other. */
+struct moment {
+  int64_t after_s;
+  unsigned events;
+  bool ended;
+};
+
+static const struct {
+  enum answer end;
+  int64_t expires_in_s; /* 0: not said */
+  struct fc_job_rules rules;
+  struct moment moments[5]; /* after_s 0: no more */
+} timers[] = {
+    {PROCESSING, 900, {.expiry_warning_s = 100, .forget_after_s = 50}, {{0}}},
+    {COMPLETED, 0, {.forget_after_s = 500}, {{500, 0, true}}},
+    {CANCELLED, 0, {.forget_after_s = 500}, {{500, 0, true}}},
+    {NOT_FOUND, 0, {.forget_after_s = 500}, {{500, 0, true}}},
+    {COMPLETED,
+     900,
+     {.expiry_warning_s = 100, .forget_after_s = 5000},
+     {{800, BIT(EXPIRES), false}, {5000, 0, true}}},
+    /* Its last warning, at once. */
+    {COMPLETED,
+     90,
+     {.expiry_warning_s = 100, .forget_after_s = 5000},
+     {{1, BIT(EXPIRES), false}, {5000, 0, true}}},
+    /* What is gone already is no warning. */
+    {COMPLETED,
+     -5,
+     {.expiry_warning_s = 100, .forget_after_s = 5000},
+     {{1, 0, false}, {5000, 0, true}}},
+    {FAILED,
+     900,
+     {.expiry_warning_s = 100, .forget_after_s = 5000},
+     {{5000, 0, true}}},
+    {FAILED,
+     0,
+     {.repeat_interval_s = 200, .forget_after_s = 500},
+     {{200, BIT(FAILED), false}, {400, BIT(FAILED), false}, {500, 0, true}}},
+    {CANCELLED,
+     0,
+     {.repeat_interval_s = 200, .forget_after_s = 500},
+     {{500, 0, true}}},
+};
+
+START_TEST(time_alone_brings_warnings_repeats_and_the_end_of_the_series) {
+  const struct fc_job_rules *rules = &timers[_i].rules;
+  struct fc_job job = new_job();
+  struct fc_result result = reply_of(timers[_i].end);
+  bool ended;
+  result.reply.has_expires_at = timers[_i].expires_in_s != 0;
+  result.reply.expires_at = EPOCH_S + timers[_i].expires_in_s;
+  (void)apply_at(&job, rules, result, EPOCH_S);
+  for (const struct moment *moment = timers[_i].moments; moment->after_s;
+       moment++) {
+    int64_t at_s = fc_job_timer_s(&job, rules);
+    ck_assert_int_le(at_s, EPOCH_S + moment->after_s);
+    if (at_s > EPOCH_S) {
+      ck_assert_int_eq(at_s, EPOCH_S + moment->after_s);
+      ck_assert_uint_eq(fc_job_tick(&job, rules, at_s - 1, &ended), 0);
+      ck_assert(!ended);
+    }
+    ck_assert_uint_eq(
+        fc_job_tick(&job, rules, EPOCH_S + moment->after_s, &ended),
+        moment->events);
+    ck_assert_int_eq(ended, moment->ended);
+  }
+  ck_assert_int_eq(fc_job_timer_s(&job, rules), FC_NEVER);
+  ck_assert_uint_eq(fc_job_tick(&job, rules, EPOCH_S + 1000000, &ended), 0);
+  ck_assert(!ended);
+}
+END_TEST
+
+START_TEST(a_lost_job_that_is_found_late_has_its_series_again) {
+  struct fc_job job = new_job();
+  bool ended;
+  (void)apply_at(&job, &quiet, reply_of(NOT_FOUND), EPOCH_S);
+  (void)fc_job_tick(&job, &quiet, EPOCH_S + 86400, &ended);
+  ck_assert(ended);
+  ck_assert(job.silent);
+  (void)apply_at(&job, &quiet, reply_of(PROCESSING), EPOCH_S + 90000);
+  ck_assert(!job.silent);
+  ck_assert_int_eq(fc_job_timer_s(&job, &quiet), FC_NEVER);
+}
+END_TEST
+
+START_TEST(a_job_is_small) {
+  printf("# sizeof(struct fc_job) = %zu\n", sizeof(struct fc_job));
+  ck_assert_uint_le(sizeof(struct fc_job), 320);
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("job");
+  TCase *tests = tcase_create("life");
+  tcase_add_loop_test(tests, each_status_and_each_answer_make_one_step, 0,
+                      (int)COUNT(rows) * ANSWERS);
+  tcase_add_loop_test(tests, a_404_counts_a_minute_after_the_first_try, 0,
+                      COUNT(graces));
+  tcase_add_test(tests, an_end_keeps_its_figures_and_its_error_text);
+  tcase_add_loop_test(tests, each_end_keeps_the_text_that_came_with_it,
+                      FC_STATUS_COMPLETED, FC_STATUS_LOST);
+  tcase_add_test(tests, only_an_ended_job_keeps_an_error_text);
+  tcase_add_loop_test(tests, the_status_decides_and_never_success, 0,
+                      COUNT(successes));
+  tcase_add_loop_test(tests, a_record_that_has_lapsed_is_a_stall, 0,
+                      COUNT(lapses));
+  tcase_add_loop_test(tests, processing_longer_than_stall_timeout_is_a_stall, 0,
+                      COUNT(stalls));
+  tcase_add_test(tests, a_stall_is_told_once_and_goes_when_the_expiry_moves_on);
+  tcase_add_loop_test(tests, a_good_end_is_told_on_wish_or_after_a_warning, 0,
+                      COUNT(ends));
+  tcase_add_loop_test(tests, a_duration_is_what_was_seen_of_it, 0,
+                      COUNT(durations));
+  tcase_add_loop_test(tests, progress_is_a_percentage, 0, COUNT(progresses));
+  tcase_add_loop_test(
+      tests, time_alone_brings_warnings_repeats_and_the_end_of_the_series, 0,
+      COUNT(timers));
+  tcase_add_test(tests, a_lost_job_that_is_found_late_has_its_series_again);
+  tcase_add_test(tests, a_job_is_small);
+  suite_add_tcase(suite, tests);
+  return suite_run(suite);
+}

@@ -1,0 +1,669 @@
+/* The poller: turn by turn over a scripted transport and its clock, and as a
+ * thread with real libcurl and the fake server. */
+
+#include "src/api/transport_curl.h"
+#include "src/watch/poller.h"
+
+#include "t/fake/fake_firecrawl.h"
+#include "t/fake/scripted_transport.h"
+#include "t/suite.h"
+#include "t/watch/drive.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DEADLINE_MS = 15000, TURN_US = 5000, INTERVAL_MS = 100 };
+
+static struct fake_firecrawl *server;
+static struct fc_settings settings;
+static struct fc_instance *instance;
+static struct fc_poller *poller;
+
+static struct fc_now now(void) {
+  return fc_clock_system.now(fc_clock_system.data);
+}
+
+static void script(const char *text) {
+  char error[256];
+  ck_assert_msg(fake_firecrawl_script(server, text, error, sizeof(error)), "%s",
+                error);
+}
+
+static void set_up(void) {
+  char url[64], detail[FC_DETAIL_SIZE];
+  ck_assert_int_eq(fc_transport_curl_global_init(), FC_OK);
+  server = fake_firecrawl_start(0, NULL, NULL);
+  ck_assert_ptr_nonnull(server);
+  fc_settings_init(&settings);
+  settings.name = strdup("prod");
+  settings.max_requests_per_minute = 0;
+  (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u",
+                 (unsigned)fake_firecrawl_port(server));
+  ck_assert_int_eq(fc_settings_set_url(&settings, url, detail, sizeof(detail)),
+                   FC_OK);
+}
+
+static void start(void) {
+  instance = fc_instance_new(&settings, INTERVAL_MS, 1);
+  poller = fc_poller_new(fc_transport_curl_new(), &fc_clock_system);
+  ck_assert_ptr_nonnull(instance);
+  ck_assert_ptr_nonnull(poller);
+  ck_assert_int_eq(fc_poller_add(poller, instance), FC_OK);
+  ck_assert_int_eq(fc_poller_start(poller), FC_OK);
+}
+
+static void tear_down(void) {
+  fc_poller_free(poller);
+  fc_instance_free(instance);
+  fake_firecrawl_stop(server);
+  fc_settings_release(&settings);
+}
+
+static void watch(const char *id) {
+  ck_assert_int_eq(fc_instance_add(instance, fc_kind_get(FC_KIND_EXTRACT), id,
+                                   NULL, FC_SOURCE_REGISTRATION, now()),
+                   FC_OK);
+  fc_poller_wake(poller);
+}
+
+static void wait_count(const char *id, size_t count) {
+  int64_t end_ms = now().mono_ms + DEADLINE_MS;
+  while (fake_firecrawl_count(server, id) < count) {
+    ck_assert_msg(now().mono_ms < end_ms, "%s was asked for %zu times", id,
+                  fake_firecrawl_count(server, id));
+    (void)usleep(TURN_US);
+  }
+}
+
+static void wait_requests(uint64_t count, bool up) {
+  int64_t end_ms = now().mono_ms + DEADLINE_MS;
+  struct fc_stats stats;
+  do {
+    ck_assert(now().mono_ms < end_ms);
+    (void)usleep(TURN_US);
+    fc_instance_stats(instance, now(), &stats);
+  } while (stats.requests < count || stats.api_up != up);
+}
+
+START_TEST(a_job_added_while_it_waits_is_asked_for_at_once) {
+  script("job extract a\n  state processing\n");
+  settings.interval_ms = 60000;
+  start();
+  watch("a");
+  wait_count("a", 1);
+}
+END_TEST
+
+START_TEST(a_flush_asks_at_once) {
+  script("job extract a\n  state processing\n");
+  settings.interval_ms = 60000;
+  start();
+  watch("a");
+  wait_requests(1, true);
+  fc_poller_flush(poller);
+  wait_count("a", 2);
+}
+END_TEST
+
+START_TEST(an_unfinished_job_is_asked_for_again_and_a_final_one_not) {
+  script("job extract a\n  state processing\n"
+         "job extract b\n  state completed\n");
+  start();
+  watch("a");
+  watch("b");
+  wait_count("a", 10);
+  ck_assert_uint_eq(fake_firecrawl_count(server, "b"), 1);
+}
+END_TEST
+
+START_TEST(no_more_than_max_concurrency_are_in_flight) {
+  char id[16];
+  script("job any *\n  state processing delay=100\n");
+  settings.max_concurrency = 3;
+  start();
+  for (int i = 0; i < 30; i++) {
+    (void)snprintf(id, sizeof(id), "%d", i);
+    watch(id);
+  }
+  wait_count("", 60);
+  ck_assert_uint_le(fake_firecrawl_peak(server), 3);
+  ck_assert_uint_ge(fake_firecrawl_peak(server), 2);
+}
+END_TEST
+
+START_TEST(it_stops_at_once_while_a_server_never_answers) {
+  script("job extract a\n  state processing never\n");
+  settings.timeout_ms = 60000;
+  start();
+  watch("a");
+  wait_count("a", 1);
+  int64_t before_ms = now().mono_ms;
+  fc_poller_stop(poller);
+  ck_assert_int_lt(now().mono_ms - before_ms, 1000);
+}
+END_TEST
+
+static void write_key(const char *path, const char *text) {
+  FILE *file = fopen(path, "w");
+  ck_assert_ptr_nonnull(file);
+  fprintf(file, "%s\n", text);
+  ck_assert_int_eq(fclose(file), 0);
+}
+
+START_TEST(a_key_file_is_waited_for_and_followed) {
+  char directory[] = "/tmp/fc-poller-XXXXXX", path[64];
+  ck_assert_ptr_nonnull(mkdtemp(directory));
+  (void)snprintf(path, sizeof(path), "%s/key", directory);
+  settings.api_key_file = strdup(path);
+  script("key fc-one\njob extract a\n  state processing\n");
+  start();
+  watch("a");
+  (void)usleep(20 * TURN_US);
+  ck_assert_uint_eq(fake_firecrawl_count(server, "a"), 0);
+  write_key(path, "fc-one");
+  wait_requests(1, true);
+  script("key fc-two\n");
+  wait_requests(1, false);
+  write_key(path, "fc-two");
+  wait_requests(1, true);
+  ck_assert_int_eq(unlink(path), 0);
+  ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
+/* Turn by turn. */
+
+#define PROCESSING                                                             \
+  .http_code = 200, .body = "{\"success\":true,\"status\":\"processing\"}"
+#define COMPLETED                                                              \
+  .http_code = 200, .body = "{\"success\":true,\"status\":\"completed\"}"
+
+enum { STEP_INTERVAL_MS = 10000, STEPS_MAX = 100000 };
+
+static struct scripted_transport scripted;
+
+static void step_settings(void) {
+  fc_settings_init(&settings);
+  settings.name = strdup("prod");
+  settings.url = strdup("https://prod.test");
+  settings.max_requests_per_minute = 0;
+}
+
+/* A poller of one instance on these replies. */
+static void step_start(const struct scripted_reply *replies, size_t len) {
+  scripted_init(&scripted, replies, len);
+  instance = fc_instance_new(&settings, STEP_INTERVAL_MS, 1);
+  poller = fc_poller_new(&scripted.base, &scripted.clock);
+  ck_assert_ptr_nonnull(instance);
+  ck_assert_ptr_nonnull(poller);
+  ck_assert_int_eq(fc_poller_add(poller, instance), FC_OK);
+}
+
+static void step_tear_down(void) {
+  fc_poller_free(poller);
+  ck_assert(scripted.freed);
+  ck_assert_uint_eq(scripted.in_flight, 0);
+  fc_instance_free(instance);
+  fc_settings_release(&settings);
+}
+
+static void step_watch(const char *id) {
+  ck_assert_int_eq(fc_instance_add(instance, fc_kind_get(FC_KIND_EXTRACT), id,
+                                   NULL, FC_SOURCE_REGISTRATION, scripted.now),
+                   FC_OK);
+}
+
+/* Lets that much time pass. */
+static void step_for(int64_t ms) {
+  int64_t end_ms = scripted.now.mono_ms + ms;
+  for (int i = 0; scripted.now.mono_ms < end_ms; i++) {
+    ck_assert_msg(i < STEPS_MAX, "it turns without waiting");
+    ck_assert_int_eq(fc_poller_step(poller, end_ms - scripted.now.mono_ms),
+                     FC_OK);
+  }
+}
+
+static int64_t asked_at(size_t i) {
+  ck_assert_uint_lt(i, scripted.requests_len);
+  return scripted.requests[i].at_ms - SCRIPTED_MONO_MS;
+}
+
+START_TEST(a_job_is_asked_for_once_per_interval) {
+  static const struct scripted_reply replies[] = {{PROCESSING}};
+  step_start(replies, 1);
+  step_watch("a");
+  step_for(100 * STEP_INTERVAL_MS);
+  ck_assert_uint_ge(scripted.requests_len, 100);
+  ck_assert_uint_le(scripted.requests_len, 102);
+  for (size_t i = 2; i < scripted.requests_len; i++)
+    ck_assert_int_eq(asked_at(i) - asked_at(i - 1), STEP_INTERVAL_MS);
+}
+END_TEST
+
+START_TEST(a_job_that_has_ended_is_asked_for_no_more) {
+  static const struct scripted_reply replies[] = {{.times = 3, PROCESSING},
+                                                  {COMPLETED}};
+  struct fc_stats stats;
+  step_start(replies, 2);
+  step_watch("a");
+  step_for(100 * STEP_INTERVAL_MS);
+  ck_assert_uint_eq(scripted.requests_len, 4);
+  fc_instance_stats(instance, scripted.now, &stats);
+  ck_assert_uint_eq(stats.jobs[FC_STATUS_COMPLETED], 1);
+  ck_assert(stats.api_up);
+}
+END_TEST
+
+START_TEST(a_turn_with_nothing_to_do_waits_as_long_as_it_may) {
+  step_start(NULL, 0);
+  ck_assert_int_eq(fc_poller_step(poller, 12345), FC_OK);
+  ck_assert_int_eq(scripted.now.mono_ms, SCRIPTED_MONO_MS + 12345);
+}
+END_TEST
+
+static const struct {
+  const char *headers;
+  const char *body;
+  int64_t pause_ms;
+} pauses[] = {
+    {"Retry-After: 42\n", "{}", 42000},
+    {"Retry-After: 42\n", "{\"retry_after_seconds\":7}", 42000},
+    {NULL, "{\"retry_after_seconds\":7}", 7000},
+    {NULL, "{\"error\":\"please retry after 23s, resets at x\"}", 23000},
+    {NULL, "<html>", 30000},
+    {"Retry-After: 1\n", "{}", 1000},
+};
+
+START_TEST(after_a_429_nothing_is_asked_until_the_pause_is_over) {
+  const struct scripted_reply replies[] = {{.times = 1,
+                                            .http_code = 429,
+                                            .headers = pauses[_i].headers,
+                                            .body = pauses[_i].body},
+                                           {PROCESSING}};
+  step_start(replies, 2);
+  step_watch("a");
+  ck_assert_int_eq(fc_poller_step(poller, 0), FC_OK);
+  for (char id[2] = "b"; id[0] < 'k'; id[0]++)
+    step_watch(id);
+  step_for(pauses[_i].pause_ms - 1);
+  ck_assert_uint_eq(scripted.requests_len, 1);
+  fc_poller_flush(poller);
+  step_for(1);
+  step_for(STEP_INTERVAL_MS);
+  ck_assert_uint_gt(scripted.requests_len, 1);
+  ck_assert_int_ge(asked_at(1), pauses[_i].pause_ms);
+}
+END_TEST
+
+START_TEST(a_server_that_says_429_and_at_once_is_not_hammered) {
+  static const struct scripted_reply replies[] = {
+      {.http_code = 429, .headers = "Retry-After: 0\n", .body = "{}"}};
+  step_start(replies, 1);
+  step_watch("a");
+  step_for(600000);
+  ck_assert_uint_le(scripted.requests_len, 15);
+}
+END_TEST
+
+START_TEST(no_more_than_max_concurrency_are_started) {
+  static const struct scripted_reply replies[] = {
+      {.delay_ms = 1500, PROCESSING}};
+  char id[16];
+  settings.max_concurrency = 3;
+  step_start(replies, 1);
+  for (int i = 0; i < 15; i++) {
+    (void)snprintf(id, sizeof(id), "%d", i);
+    step_watch(id);
+  }
+  step_for(3 * STEP_INTERVAL_MS);
+  ck_assert_uint_eq(scripted.peak, 3);
+  ck_assert_uint_ge(scripted.requests_len, 15 * 3);
+}
+END_TEST
+
+START_TEST(the_budget_of_a_minute_holds_in_every_minute) {
+  static const struct scripted_reply replies[] = {{PROCESSING}};
+  char id[16];
+  settings.max_requests_per_minute = 20;
+  step_start(replies, 1);
+  for (int i = 0; i < 50; i++) {
+    (void)snprintf(id, sizeof(id), "%d", i);
+    step_watch(id);
+  }
+  step_for(10 * 60000);
+  ck_assert_uint_ge(scripted.requests_len, 190);
+  for (size_t i = 20; i < scripted.requests_len; i++)
+    ck_assert_int_ge(asked_at(i) - asked_at(i - 20), 60000);
+}
+END_TEST
+
+/* What five failures in a row, and more, may be. */
+static const struct scripted_reply outages[] = {
+    {.error = FC_ERR_CONNECT, .detail = "refused"},
+    {.error = FC_ERR_TIMEOUT, .delay_ms = 5000},
+    {.http_code = 502, .body = "<html>"},
+    {.http_code = 200, .body = "{\"status\":\"comp"},
+    {.start_error = FC_ERR_MEMORY},
+};
+
+START_TEST(an_outage_is_probed_by_one_request_at_a_time_and_ends) {
+  static const struct scripted_reply good[] = {{PROCESSING}};
+  char id[16];
+  struct fc_stats stats;
+  step_start(&outages[_i], 1);
+  for (int i = 0; i < 20; i++) {
+    (void)snprintf(id, sizeof(id), "%d", i);
+    step_watch(id);
+  }
+  step_for(3600000);
+  ck_assert_uint_le(scripted.requests_len, 20 + 5 + 30);
+  fc_instance_stats(instance, scripted.now, &stats);
+  ck_assert(!stats.api_up);
+  ck_assert_uint_eq(stats.requests, scripted.requests_len - scripted.in_flight);
+  size_t before = scripted.requests_len;
+  scripted.replies = good;
+  step_for(300000 + 2 * STEP_INTERVAL_MS);
+  fc_instance_stats(instance, scripted.now, &stats);
+  ck_assert(stats.api_up);
+  ck_assert_uint_eq(stats.jobs[FC_STATUS_PROCESSING], 20);
+  ck_assert_uint_gt(scripted.requests_len, before + 20);
+}
+END_TEST
+
+START_TEST(a_server_that_never_answers_holds_up_no_other_instance) {
+  static const struct scripted_reply replies[] = {
+      {.url = "prod.test", .never = true}, {PROCESSING}};
+  struct fc_settings others;
+  fc_settings_init(&others);
+  others.name = strdup("other");
+  others.url = strdup("https://other.test");
+  others.api_key = strdup("fc-other");
+  step_start(replies, 2);
+  struct fc_instance *other = fc_instance_new(&others, STEP_INTERVAL_MS, 2);
+  ck_assert_int_eq(fc_poller_add(poller, other), FC_OK);
+  step_watch("a");
+  ck_assert_int_eq(fc_instance_add(other, fc_kind_get(FC_KIND_EXTRACT), "b",
+                                   NULL, FC_SOURCE_REGISTRATION, scripted.now),
+                   FC_OK);
+  step_for(10 * STEP_INTERVAL_MS);
+  ck_assert_uint_eq(scripted_count(&scripted, "prod.test"), 1);
+  ck_assert_uint_ge(scripted_count(&scripted, "other.test"), 10);
+  for (size_t i = 0; i < scripted.requests_len; i++)
+    ck_assert_str_eq(scripted.requests[i].key,
+                     strstr(scripted.requests[i].url, "other") ? "fc-other"
+                                                               : "");
+  fc_poller_free(poller);
+  poller = NULL;
+  fc_instance_free(other);
+  fc_settings_release(&others);
+}
+END_TEST
+
+START_TEST(a_flush_asks_for_each_job_once_at_once) {
+  static const struct scripted_reply replies[] = {{PROCESSING}};
+  step_start(replies, 1);
+  step_watch("a");
+  step_watch("b");
+  step_for(3 * STEP_INTERVAL_MS + 1);
+  size_t before = scripted.requests_len;
+  scripted.woken = false;
+  fc_poller_flush(poller);
+  for (int i = 0; i < 4; i++)
+    ck_assert_int_eq(fc_poller_step(poller, 0), FC_OK);
+  ck_assert_uint_eq(scripted.requests_len, before + 2);
+}
+END_TEST
+
+START_TEST(a_wake_ends_the_wait) {
+  step_start(NULL, 0);
+  fc_poller_wake(poller);
+  ck_assert_int_eq(fc_poller_step(poller, 60000), FC_OK);
+  ck_assert_int_eq(scripted.now.mono_ms, SCRIPTED_MONO_MS);
+}
+END_TEST
+
+START_TEST(a_transport_that_fails_is_told_and_tried_again) {
+  static const struct scripted_reply replies[] = {{PROCESSING}};
+  step_start(replies, 1);
+  step_watch("a");
+  scripted.run_error = FC_ERR_MEMORY;
+  ck_assert_int_eq(fc_poller_step(poller, 0), FC_ERR_MEMORY);
+  scripted.run_error = FC_OK;
+  step_for(STEP_INTERVAL_MS);
+  struct fc_stats stats;
+  fc_instance_stats(instance, scripted.now, &stats);
+  ck_assert(stats.api_up);
+}
+END_TEST
+
+START_TEST(the_thread_ends_at_once_while_its_transport_fails) {
+  step_start(NULL, 0);
+  scripted.run_error = FC_ERR_MEMORY;
+  ck_assert_int_eq(fc_poller_start(poller), FC_OK);
+  int64_t before_ms = now().mono_ms;
+  fc_poller_stop(poller);
+  fc_poller_stop(poller);
+  ck_assert_int_lt(now().mono_ms - before_ms, 900);
+}
+END_TEST
+
+START_TEST(requests_in_flight_are_given_up_by_freeing) {
+  static const struct scripted_reply replies[] = {{.never = true}};
+  step_start(replies, 1);
+  step_watch("a");
+  step_watch("b");
+  step_for(STEP_INTERVAL_MS);
+  ck_assert_uint_eq(scripted.in_flight, 2);
+}
+END_TEST
+
+static char key_directory[32], key_path[64];
+
+static void key_file(const char *text) {
+  (void)snprintf(key_directory, sizeof(key_directory), "/tmp/fc-key-XXXXXX");
+  ck_assert_ptr_nonnull(mkdtemp(key_directory));
+  (void)snprintf(key_path, sizeof(key_path), "%s/key", key_directory);
+  settings.api_key_file = strdup(key_path);
+  if (text)
+    write_key(key_path, text);
+}
+
+static void key_file_gone(void) {
+  ck_assert_int_eq(unlink(key_path), 0);
+  ck_assert_int_eq(rmdir(key_directory), 0);
+}
+
+START_TEST(without_a_key_in_the_file_nothing_is_asked) {
+  static const struct scripted_reply replies[] = {{PROCESSING}};
+  struct fc_stats stats;
+  key_file(NULL);
+  step_start(replies, 1);
+  step_watch("a");
+  step_for(3 * STEP_INTERVAL_MS);
+  ck_assert_uint_eq(scripted.requests_len, 0);
+  fc_instance_stats(instance, scripted.now, &stats);
+  ck_assert(!stats.api_up);
+  write_key(key_path, "fc-one");
+  step_for(3 * FC_KEY_CHECK_MS);
+  ck_assert_uint_ge(scripted.requests_len, 1);
+  ck_assert_str_eq(scripted.requests[0].key, "fc-one");
+  key_file_gone();
+}
+END_TEST
+
+/* Of three intervals, but 30 s at least and 15 minutes at most. */
+static const struct {
+  int64_t interval_ms, patience_ms;
+} patience[] = {{1000, 30000}, {60000, 180000}, {3600000, 900000}};
+
+START_TEST(a_key_that_is_missing_is_told_of_when_it_has_lasted) {
+  static const struct scripted_reply replies[] = {{PROCESSING}};
+  key_file(NULL);
+  settings.interval_ms = patience[_i].interval_ms;
+  step_start(replies, 1);
+  step_watch("a");
+  step_for(patience[_i].patience_ms - FC_KEY_CHECK_MS);
+  ck_assert_str_eq(drive_event(instance, scripted.now), "");
+  ck_assert_uint_eq(
+      drive_stats(instance, scripted.now).failures[FC_CLASS_AUTH].count, 0);
+  step_for(2 * FC_KEY_CHECK_MS);
+  ck_assert_str_eq(
+      drive_event(instance, scripted.now),
+      "API key rejected: cannot be opened: No such file or directory");
+  ck_assert_uint_eq(scripted.requests_len, 0);
+  write_key(key_path, "fc-one");
+  step_for(3 * FC_KEY_CHECK_MS);
+  ck_assert_uint_ge(scripted.requests_len, 1);
+  ck_assert_str_eq(drive_event(instance, scripted.now), "API usable again");
+  key_file_gone();
+}
+END_TEST
+
+START_TEST(a_rejected_key_is_read_again_and_a_new_one_used_once_it_stays) {
+  static const struct scripted_reply replies[] = {
+      {.times = 1, PROCESSING},
+      {.times = 1, .http_code = 401, .body = "{\"success\":false}"},
+      {PROCESSING}};
+  key_file("fc-one");
+  step_start(replies, 3);
+  step_watch("a");
+  ck_assert_int_eq(fc_poller_step(poller, 0), FC_OK);
+  ck_assert_uint_eq(scripted.requests_len, 1);
+  write_key(key_path, "fc-two");
+  fc_poller_flush(poller);
+  step_for(FC_KEY_CHECK_MS + 10);
+  ck_assert_uint_ge(scripted.requests_len, 3);
+  ck_assert_str_eq(scripted.requests[0].key, "fc-one");
+  ck_assert_str_eq(scripted.requests[1].key, "fc-one");
+  ck_assert_str_eq(scripted.requests[2].key, "fc-two");
+  ck_assert_int_le(scripted.requests[2].at_ms,
+                   scripted.requests[1].at_ms + FC_KEY_CHECK_MS + 1);
+  key_file_gone();
+}
+END_TEST
+
+START_TEST(half_a_key_is_not_used_after_a_rejection_either) {
+  static const struct scripted_reply replies[] = {
+      {.times = 1, PROCESSING},
+      {.times = 1, .http_code = 401, .body = "{\"success\":false}"},
+      {PROCESSING}};
+  key_file("fc-one");
+  step_start(replies, 3);
+  step_watch("a");
+  ck_assert_int_eq(fc_poller_step(poller, 0), FC_OK);
+  write_key(key_path, "fc-t");
+  fc_poller_flush(poller);
+  step_for(FC_KEY_CHECK_MS / 2);
+  ck_assert_uint_ge(scripted.requests_len, 2);
+  write_key(key_path, "fc-two");
+  step_for(3 * FC_KEY_CHECK_MS);
+  for (size_t i = 0; i < scripted.requests_len; i++)
+    ck_assert_str_ne(scripted.requests[i].key, "fc-t");
+  ck_assert_str_eq(scripted.requests[scripted.requests_len - 1].key, "fc-two");
+  key_file_gone();
+}
+END_TEST
+
+START_TEST(a_key_that_stays_rejected_is_probed_ever_more_rarely) {
+  static const struct scripted_reply replies[] = {
+      {.http_code = 401, .body = "{\"success\":false}"}};
+  char id[16];
+  key_file("fc-one");
+  settings.max_concurrency = 4;
+  step_start(replies, 1);
+  for (int i = 0; i < 20; i++) {
+    (void)snprintf(id, sizeof(id), "%d", i);
+    step_watch(id);
+  }
+  step_for(3600000);
+  ck_assert_uint_le(scripted.requests_len, 4 + 30);
+  ck_assert_uint_ge(scripted.requests_len, 12);
+  key_file_gone();
+}
+END_TEST
+
+START_TEST(a_key_file_that_changes_is_read_once_it_stays) {
+  static const struct scripted_reply replies[] = {{PROCESSING}};
+  key_file("fc-one");
+  step_start(replies, 1);
+  step_watch("a");
+  step_for(STEP_INTERVAL_MS + 1);
+  write_key(key_path, "fc-t");
+  step_for(FC_KEY_CHECK_MS);
+  write_key(key_path, "fc-two");
+  step_for(2 * STEP_INTERVAL_MS);
+  for (size_t i = 0; i < scripted.requests_len; i++)
+    ck_assert_str_ne(scripted.requests[i].key, "fc-t");
+  ck_assert_str_eq(scripted.requests[scripted.requests_len - 1].key, "fc-two");
+  key_file_gone();
+}
+END_TEST
+
+START_TEST(a_key_file_that_goes_away_leaves_the_key) {
+  static const struct scripted_reply replies[] = {{PROCESSING}};
+  key_file("fc-one");
+  step_start(replies, 1);
+  step_watch("a");
+  step_for(STEP_INTERVAL_MS);
+  key_file_gone();
+  size_t before = scripted.requests_len;
+  step_for(5 * STEP_INTERVAL_MS);
+  ck_assert_uint_ge(scripted.requests_len, before + 4);
+  ck_assert_str_eq(scripted.requests[scripted.requests_len - 1].key, "fc-one");
+}
+END_TEST
+
+#define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
+
+static TCase *steps(void) {
+  TCase *tests = tcase_create("steps");
+  tcase_set_timeout(tests, 60);
+  tcase_add_checked_fixture(tests, step_settings, step_tear_down);
+  tcase_add_test(tests, a_job_is_asked_for_once_per_interval);
+  tcase_add_test(tests, a_job_that_has_ended_is_asked_for_no_more);
+  tcase_add_test(tests, a_turn_with_nothing_to_do_waits_as_long_as_it_may);
+  tcase_add_loop_test(tests,
+                      after_a_429_nothing_is_asked_until_the_pause_is_over, 0,
+                      COUNT(pauses));
+  tcase_add_test(tests, a_server_that_says_429_and_at_once_is_not_hammered);
+  tcase_add_test(tests, no_more_than_max_concurrency_are_started);
+  tcase_add_test(tests, the_budget_of_a_minute_holds_in_every_minute);
+  tcase_add_loop_test(tests,
+                      an_outage_is_probed_by_one_request_at_a_time_and_ends, 0,
+                      COUNT(outages));
+  tcase_add_test(tests, a_server_that_never_answers_holds_up_no_other_instance);
+  tcase_add_test(tests, a_flush_asks_for_each_job_once_at_once);
+  tcase_add_test(tests, a_wake_ends_the_wait);
+  tcase_add_test(tests, a_transport_that_fails_is_told_and_tried_again);
+  tcase_add_test(tests, the_thread_ends_at_once_while_its_transport_fails);
+  tcase_add_test(tests, requests_in_flight_are_given_up_by_freeing);
+  tcase_add_test(tests, without_a_key_in_the_file_nothing_is_asked);
+  tcase_add_loop_test(tests,
+                      a_key_that_is_missing_is_told_of_when_it_has_lasted, 0,
+                      COUNT(patience));
+  tcase_add_test(tests,
+                 a_rejected_key_is_read_again_and_a_new_one_used_once_it_stays);
+  tcase_add_test(tests, half_a_key_is_not_used_after_a_rejection_either);
+  tcase_add_test(tests, a_key_that_stays_rejected_is_probed_ever_more_rarely);
+  tcase_add_test(tests, a_key_file_that_changes_is_read_once_it_stays);
+  tcase_add_test(tests, a_key_file_that_goes_away_leaves_the_key);
+  return tests;
+}
+
+int main(void) {
+  Suite *suite = suite_create("poller");
+  TCase *tests = tcase_create("thread");
+  tcase_set_timeout(tests, 60);
+  tcase_add_checked_fixture(tests, set_up, tear_down);
+  tcase_add_test(tests, a_job_added_while_it_waits_is_asked_for_at_once);
+  tcase_add_test(tests, a_flush_asks_at_once);
+  tcase_add_test(tests,
+                 an_unfinished_job_is_asked_for_again_and_a_final_one_not);
+  tcase_add_test(tests, no_more_than_max_concurrency_are_in_flight);
+  tcase_add_test(tests, it_stops_at_once_while_a_server_never_answers);
+  tcase_add_test(tests, a_key_file_is_waited_for_and_followed);
+  suite_add_tcase(suite, steps());
+  suite_add_tcase(suite, tests);
+  return suite_run(suite);
+}

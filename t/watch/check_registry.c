@@ -1,0 +1,118 @@
+#include "src/watch/registry.h"
+
+#include "t/suite.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct fc_registry registry;
+
+static void set_up(void) { fc_registry_init(&registry); }
+
+static void tear_down(void) { fc_registry_release(&registry); }
+
+static struct fc_job *add(const char *id, const char *name) {
+  struct fc_job *job;
+  ck_assert_int_eq(
+      fc_registry_add(&registry, fc_kind_get(FC_KIND_CRAWL), id, name, &job),
+      FC_OK);
+  return job;
+}
+
+START_TEST(a_job_is_found_by_its_id_until_it_is_removed) {
+  struct fc_job *a = add("a", "n"), *b = add("b", "n");
+  ck_assert_ptr_eq(fc_registry_find(&registry, "a"), a);
+  ck_assert_ptr_eq(fc_registry_find(&registry, "b"), b);
+  ck_assert_ptr_null(fc_registry_find(&registry, "c"));
+  fc_registry_remove(&registry, a);
+  ck_assert_ptr_null(fc_registry_find(&registry, "a"));
+  ck_assert_uint_eq(registry.len, 1);
+}
+END_TEST
+
+START_TEST(a_name_belongs_to_its_newest_job) {
+  struct fc_job *a = add("a", "n"), *b = add("b", "n"), *c = add("c", "m");
+  ck_assert(!fc_registry_owns_name(a));
+  ck_assert(fc_registry_owns_name(b));
+  ck_assert(fc_registry_owns_name(c));
+  ck_assert_int_eq(fc_registry_rename(&registry, c, "n"), FC_OK);
+  ck_assert(fc_registry_owns_name(c));
+  ck_assert(!fc_registry_owns_name(b));
+  fc_registry_remove(&registry, c);
+  ck_assert(fc_registry_owns_name(b));
+  b->forgotten = true;
+  ck_assert(fc_registry_owns_name(a));
+}
+END_TEST
+
+START_TEST(renaming_to_the_same_name_changes_nothing) {
+  struct fc_job *a = add("a", "n"), *b = add("b", "n");
+  ck_assert_int_eq(fc_registry_rename(&registry, a, "n"), FC_OK);
+  ck_assert(fc_registry_owns_name(b));
+}
+END_TEST
+
+START_TEST(a_pass_sees_what_is_added_and_not_what_is_removed) {
+  struct fc_job *a = add("a", "a"), *b = add("b", "b"), *c = add("c", "c");
+  fc_registry_pass_begin(&registry);
+  ck_assert_ptr_eq(fc_registry_pass_next(&registry), a);
+  fc_registry_remove(&registry, b);
+  ck_assert_ptr_eq(fc_registry_pass_next(&registry), c);
+  struct fc_job *d = add("d", "d");
+  fc_registry_remove(&registry, c);
+  /* The pass had come to its end before d was added. */
+  ck_assert_ptr_null(fc_registry_pass_next(&registry));
+  fc_registry_pass_begin(&registry);
+  ck_assert_ptr_eq(fc_registry_pass_next(&registry), a);
+  ck_assert_ptr_eq(fc_registry_pass_next(&registry), d);
+}
+END_TEST
+
+START_TEST(counts_follow_the_status) {
+  struct fc_job *a = add("a", "a");
+  fc_registry_uncount(&registry, a);
+  a->status = FC_STATUS_PROCESSING;
+  a->stalled = true;
+  fc_registry_count(&registry, a);
+  ck_assert_uint_eq(registry.counts[FC_STATUS_PROCESSING], 1);
+  ck_assert_uint_eq(registry.stalled, 1);
+  fc_registry_remove(&registry, a);
+  ck_assert_uint_eq(registry.counts[FC_STATUS_PROCESSING], 0);
+  ck_assert_uint_eq(registry.stalled, 0);
+}
+END_TEST
+
+START_TEST(thousands_of_jobs_come_and_go) {
+  enum { JOBS = 5000 };
+  for (int round = 0; round < 2; round++) {
+    char id[16], name[16];
+    for (int i = 0; i < JOBS; i++) {
+      (void)snprintf(id, sizeof(id), "%d", i);
+      (void)snprintf(name, sizeof(name), "n%d", i % 700);
+      (void)add(id, name);
+    }
+    for (int i = 0; i < JOBS; i++) {
+      (void)snprintf(id, sizeof(id), "%d", (i * 7) % JOBS);
+      fc_registry_remove(&registry, fc_registry_find(&registry, id));
+    }
+    ck_assert_uint_eq(registry.len, 0);
+    ck_assert_ptr_null(registry.first);
+    ck_assert_ptr_null(registry.by_id);
+    ck_assert_ptr_null(registry.by_name);
+  }
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("registry");
+  TCase *tests = tcase_create("registry");
+  tcase_add_checked_fixture(tests, set_up, tear_down);
+  tcase_add_test(tests, a_job_is_found_by_its_id_until_it_is_removed);
+  tcase_add_test(tests, a_name_belongs_to_its_newest_job);
+  tcase_add_test(tests, renaming_to_the_same_name_changes_nothing);
+  tcase_add_test(tests, a_pass_sees_what_is_added_and_not_what_is_removed);
+  tcase_add_test(tests, counts_follow_the_status);
+  tcase_add_test(tests, thousands_of_jobs_come_and_go);
+  suite_add_tcase(suite, tests);
+  return suite_run(suite);
+}

@@ -1,0 +1,253 @@
+/* A JobFile that is followed: what it may turn into, and what is told of it. */
+
+#include "src/watch/source.h"
+
+#include "t/suite.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define KEY "fc-0123456789abcdef"
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+enum { WRITER = 61001, STEP_MS = 1000 };
+
+static char folder[64], path[96], key_path[96];
+static struct fc_settings settings;
+static struct fc_key key;
+static struct fc_instance *instance;
+static struct fc_source source;
+static atomic_bool stop;
+static struct fc_now now;
+
+static void write_file(const char *name, const char *text) {
+  FILE *file = fopen(name, "w");
+  ck_assert_ptr_nonnull(file);
+  ck_assert_int_ge(fputs(text, file), 0);
+  ck_assert_int_eq(fclose(file), 0);
+}
+
+static void set_up(void) {
+  const char *temp = getenv("TMPDIR");
+  (void)snprintf(folder, sizeof(folder), "%s/fc-source-XXXXXX",
+                 temp ? temp : "/tmp");
+  ck_assert_ptr_nonnull(mkdtemp(folder));
+  (void)snprintf(path, sizeof(path), "%s/jobs", folder);
+  (void)snprintf(key_path, sizeof(key_path), "%s/key", folder);
+  write_file(key_path, KEY "\n");
+  write_file(path, "a\nb\n");
+  now = (struct fc_now){.mono_ms = 1000000, .epoch_s = 1795458360};
+  fc_settings_init(&settings);
+  settings.name = strdup("prod");
+  settings.api_key_file = strdup(key_path);
+  settings.job_file = strdup(path);
+  ck_assert_int_eq(fc_key_set(&key, KEY, strlen(KEY)), FC_OK);
+  instance = fc_instance_new(&settings, 10000, 1);
+  ck_assert_ptr_nonnull(instance);
+  fc_source_init(&source, instance, &key, &stop);
+}
+
+static int entry_remove(const char *name, const struct stat *info, int type,
+                        struct FTW *walk) {
+  (void)info;
+  (void)type;
+  (void)walk;
+  return remove(name);
+}
+
+static void tear_down(void) {
+  fc_instance_free(instance);
+  fc_key_release(&key);
+  fc_settings_release(&settings);
+  ck_assert_int_eq(nftw(folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+/* Looks as often as a file that has become empty takes. */
+static void look(void) {
+  for (int i = 0; i < 3; i++) {
+    now.mono_ms += STEP_MS;
+    (void)fc_source_check(&source, now, false);
+  }
+}
+
+/* The jobs that the file is known to have, a letter each. */
+static void assert_jobs(const char *wanted) {
+  for (const char *letter = "abcd"; *letter; letter++) {
+    const char id[] = {*letter, '\0'};
+    bool known = !fc_instance_forget(instance, id, FC_SOURCE_FILE, now);
+    ck_assert_msg(known == (strchr(wanted, *letter) != NULL), "%s", id);
+    ck_assert(!known || !fc_instance_add(instance, fc_kind_get(FC_KIND_EXTRACT),
+                                         id, NULL, FC_SOURCE_FILE, now));
+  }
+}
+
+static void link_to_key(void) { ck_assert_int_eq(symlink(key_path, path), 0); }
+
+static void link_of_a_stranger(void) {
+  char target[128];
+  (void)snprintf(target, sizeof(target), "%s/secret", folder);
+  write_file(target, "c\n");
+  ck_assert_int_eq(symlink(target, path), 0);
+  ck_assert_int_eq(lchown(path, WRITER, (gid_t)-1), 0);
+}
+
+static void hard_link_to_key(void) {
+  ck_assert_int_eq(link(key_path, path), 0);
+}
+
+static void hard_link(void) {
+  char other[128];
+  (void)snprintf(other, sizeof(other), "%s/other", folder);
+  write_file(other, "c\n");
+  ck_assert_int_eq(link(other, path), 0);
+}
+
+static void copy_of_key(void) { write_file(path, KEY "\n"); }
+
+static void key_as_a_name(void) { write_file(path, "c\nd " KEY "\n"); }
+
+static void key_in_a_word(void) { write_file(path, "c\nKEY=" KEY "\n"); }
+
+static void key_in_half_a_line(void) { write_file(path, "c\n" KEY); }
+
+static void folder_at_path(void) { ck_assert_int_eq(mkdir(path, 0755), 0); }
+
+static void fifo(void) { ck_assert_int_eq(mkfifo(path, 0600), 0); }
+
+static const struct {
+  void (*make)(void);
+  const char *reason;
+  bool as_root;
+} refused[] = {
+    {link_to_key, "is the file of the API key", false},
+    {hard_link_to_key, "is the file of the API key", false},
+    {link_of_a_stranger,
+     "is reached through a symbolic link that belongs to neither root, the "
+     "daemon's user nor the file's owner",
+     true},
+    {hard_link, "has several hard links", false},
+    {copy_of_key, "holds the API key", false},
+    {key_as_a_name, "holds the API key", false},
+    {key_in_a_word, "holds the API key", false},
+    {key_in_half_a_line, "holds the API key", false},
+    {folder_at_path, "is no regular file", false},
+    {fifo, "is no regular file", false},
+};
+
+START_TEST(a_file_that_is_refused_is_told_of_once_and_keeps_the_jobs) {
+  char text[FC_NOTE_SIZE];
+  struct fc_note note;
+  if (refused[_i].as_root && geteuid() != 0)
+    return;
+  look();
+  assert_jobs("ab");
+  ck_assert(!fc_instance_take_note(instance, &note));
+  ck_assert_int_eq(unlink(path), 0);
+  refused[_i].make();
+  look();
+  assert_jobs("ab");
+  ck_assert(fc_instance_take_note(instance, &note));
+  (void)snprintf(text, sizeof(text),
+                 "JobFile %s %s; the jobs it had are still watched", path,
+                 refused[_i].reason);
+  ck_assert_str_eq(note.text, text);
+  ck_assert_int_eq(note.severity, FC_SEVERITY_FAILURE);
+  ck_assert(!fc_instance_take_note(instance, &note));
+  ck_assert_int_eq(remove(path), 0);
+  write_file(path, "b\nc\nd\n");
+  look();
+  assert_jobs("bcd");
+  ck_assert(fc_instance_take_note(instance, &note));
+  ck_assert(strstr(note.text, "can be read now") &&
+            note.severity == FC_SEVERITY_OKAY);
+  ck_assert(!fc_instance_take_note(instance, &note));
+}
+END_TEST
+
+START_TEST(another_reason_is_told_as_well) {
+  struct fc_note note;
+  look();
+  for (size_t i = 0; i < COUNT_OF(refused); i++) {
+    if (refused[i].as_root && geteuid() != 0)
+      continue;
+    ck_assert_int_eq(remove(path), 0);
+    refused[i].make();
+    look();
+    bool is_new =
+        i == 0 || strcmp(refused[i].reason, refused[i - 1].reason) != 0;
+    ck_assert_int_eq(fc_instance_take_note(instance, &note), is_new);
+    ck_assert(!is_new || strstr(note.text, refused[i].reason));
+  }
+  assert_jobs("ab");
+}
+END_TEST
+
+static void good_link(void) {
+  char target[128];
+  (void)snprintf(target, sizeof(target), "%s/real", folder);
+  write_file(target, "c\n");
+  ck_assert_int_eq(symlink("real", path), 0);
+}
+
+/* As Kubernetes mounts a ConfigMap; a new one comes by exchanging ..data. */
+static void configmap(void) {
+  char name[128];
+  (void)snprintf(name, sizeof(name), "%s/..2026_1", folder);
+  ck_assert_int_eq(mkdir(name, 0755), 0);
+  (void)snprintf(name, sizeof(name), "%s/..2026_1/jobs", folder);
+  write_file(name, "c\n");
+  (void)snprintf(name, sizeof(name), "%s/..data", folder);
+  ck_assert_int_eq(symlink("..2026_1", name), 0);
+  ck_assert_int_eq(symlink("..data/jobs", path), 0);
+}
+
+static void (*const followed[])(void) = {good_link, configmap};
+
+START_TEST(a_link_that_may_be_followed_is) {
+  struct fc_note note;
+  look();
+  ck_assert_int_eq(unlink(path), 0);
+  followed[_i]();
+  look();
+  ck_assert(!fc_instance_take_note(instance, &note));
+  assert_jobs("c");
+}
+END_TEST
+
+START_TEST(a_change_behind_a_link_is_noticed) {
+  char name[128], other[128];
+  ck_assert_int_eq(unlink(path), 0);
+  configmap();
+  look();
+  assert_jobs("c");
+  (void)snprintf(name, sizeof(name), "%s/..2026_2", folder);
+  ck_assert_int_eq(mkdir(name, 0755), 0);
+  (void)snprintf(name, sizeof(name), "%s/..2026_2/jobs", folder);
+  write_file(name, "c\nd\n");
+  (void)snprintf(other, sizeof(other), "%s/..data_tmp", folder);
+  (void)snprintf(name, sizeof(name), "%s/..data", folder);
+  ck_assert_int_eq(symlink("..2026_2", other), 0);
+  ck_assert_int_eq(rename(other, name), 0);
+  look();
+  assert_jobs("cd");
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("source");
+  TCase *tests = tcase_create("source");
+  tcase_add_checked_fixture(tests, set_up, tear_down);
+  tcase_set_timeout(tests, 20);
+  tcase_add_loop_test(tests,
+                      a_file_that_is_refused_is_told_of_once_and_keeps_the_jobs,
+                      0, (int)COUNT_OF(refused));
+  tcase_add_test(tests, another_reason_is_told_as_well);
+  tcase_add_loop_test(tests, a_link_that_may_be_followed_is, 0,
+                      (int)COUNT_OF(followed));
+  tcase_add_test(tests, a_change_behind_a_link_is_noticed);
+  suite_add_tcase(suite, tests);
+  return suite_run(suite);
+}

@@ -1,0 +1,65 @@
+/* Drives an instance by hand, as the poller and the read callback would, in a
+ * time that only the test moves. */
+
+#ifndef FC_T_DRIVE_H
+#define FC_T_DRIVE_H
+
+#include "src/watch/instance.h"
+
+#include <check.h>
+#include <string.h>
+
+static inline void drive_pass_ms(struct fc_now *now, int64_t ms) {
+  now->epoch_s += (now->mono_ms + ms) / 1000 - now->mono_ms / 1000;
+  now->mono_ms += ms;
+}
+
+static inline struct fc_result drive_status(enum fc_status status) {
+  struct fc_result result = {.answer = FC_ANSWER_STATUS, .http_code = 200};
+  result.reply.status = status;
+  return result;
+}
+
+/* Lets time pass until the job is due, and answers; any other job that is due
+ * before is in processing. */
+static inline void drive_answer(struct fc_instance *instance,
+                                struct fc_now *now, const char *id,
+                                struct fc_result result) {
+  struct fc_ticket ticket;
+  struct fc_result other = drive_status(FC_STATUS_PROCESSING);
+  int64_t wake_ms;
+  for (int i = 0; i < 100000; i++) {
+    while (fc_instance_next(instance, *now, &ticket, &wake_ms)) {
+      bool wanted = strcmp(ticket.id, id) == 0;
+      (void)fc_instance_report(instance, &ticket, wanted ? &result : &other,
+                               *now);
+      if (wanted)
+        return;
+    }
+    ck_assert_msg(wake_ms != FC_NEVER, "%s is never due", id);
+    drive_pass_ms(now, wake_ms > now->mono_ms ? wake_ms - now->mono_ms : 1);
+  }
+  ck_abort_msg("%s is not due", id);
+}
+
+static inline struct fc_stats drive_stats(struct fc_instance *instance,
+                                          struct fc_now now) {
+  struct fc_stats stats;
+  fc_instance_stats(instance, now, &stats);
+  return stats;
+}
+
+/* Hands over the next event; its message, valid until the next call, or "" for
+ * none. */
+static inline const char *drive_event(struct fc_instance *instance,
+                                      struct fc_now now) {
+  static char message[FC_EVENT_MESSAGE_SIZE];
+  struct fc_delivery delivery;
+  if (!fc_instance_take_event(instance, now, &delivery))
+    return "";
+  (void)fc_event_message(&delivery.event, message);
+  fc_instance_handed_over(instance, &delivery);
+  return message;
+}
+
+#endif
