@@ -12,6 +12,7 @@
 #include "src/api/transport_curl.h"
 #include "src/base/clock.h"
 #include "src/state/journal.h"
+#include "src/state/store.h"
 #include "src/watch/instance_save.h"
 #include "src/watch/poller.h"
 
@@ -198,7 +199,7 @@ static int init_journal(void) {
     ERROR("firecrawl plugin: out of memory" NOTHING);
     return -1;
   }
-  fc_poller_set_journal(plugin.poller, plugin.journal);
+  fc_poller_set_task(plugin.poller, fc_journal_task, plugin.journal);
   return 0;
 }
 

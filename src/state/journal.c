@@ -292,6 +292,10 @@ int64_t fc_journal_turn(struct fc_journal *journal, struct fc_now now) {
   return journal->store ? due_ms(journal, now) : journal->retry_ms;
 }
 
+int64_t fc_journal_task(void *journal, struct fc_now now) {
+  return fc_journal_turn(journal, now);
+}
+
 void fc_journal_free(struct fc_journal *journal, struct fc_now now) {
   if (!journal)
     return;

@@ -41,6 +41,9 @@ const char *fc_journal_remark(const struct fc_journal *journal);
  * when to call again at the latest, monotonic. */
 int64_t fc_journal_turn(struct fc_journal *journal, struct fc_now now);
 
+/* The same as a task of the poller's; `journal` is one. */
+int64_t fc_journal_task(void *journal, struct fc_now now);
+
 /* Saves everything, marks the file as closed in good order, closes it. NULL is
  * fine. */
 void fc_journal_free(struct fc_journal *journal, struct fc_now now);

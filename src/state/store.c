@@ -1,6 +1,10 @@
 #include "src/state/store.h"
 
+#include "src/api/parse.h"
+#include "src/api/request.h"
 #include "src/base/text.h"
+#include "src/watch/event.h"
+#include "src/watch/job.h"
 
 #include <errno.h>
 #include <fcntl.h>

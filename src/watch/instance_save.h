@@ -4,8 +4,8 @@
 #ifndef FC_INSTANCE_SAVE_H
 #define FC_INSTANCE_SAVE_H
 
-#include "src/state/store.h"
 #include "src/watch/instance.h"
+#include "src/watch/record.h"
 
 /* Brings back a job as it was stored, unless it is known. `clean`: what is
  * pending in it has certainly not been handed over. FC_ERR_LIMIT beyond

@@ -49,8 +49,9 @@ struct watch {
 struct fc_poller {
   struct fc_transport *transport;
   const struct fc_clock *clock;
-  struct fc_journal *journal; /* NULL: nothing is saved */
-  fc_poller_observe observe;  /* NULL: nobody does */
+  fc_poller_task task; /* NULL: none */
+  void *task_data;
+  fc_poller_observe observe; /* NULL: nobody does */
   void *observer;
   struct watch **watches;
   size_t watches_len;
@@ -242,9 +243,9 @@ enum fc_error fc_poller_step(struct fc_poller *poller, int64_t max_wait_ms) {
   bool flush = atomic_exchange(&poller->flush, false);
   for (size_t i = 0; i < poller->watches_len; i++)
     wake_ms = fc_min64(wake_ms, watch_step(poller->watches[i], flush));
-  if (poller->journal)
+  if (poller->task)
     wake_ms =
-        fc_min64(wake_ms, fc_journal_turn(poller->journal, now_of(poller)));
+        fc_min64(wake_ms, poller->task(poller->task_data, now_of(poller)));
   int64_t now_ms = now_of(poller).mono_ms;
   int64_t wait_ms = wake_ms > now_ms ? wake_ms - now_ms : 0;
   return fc_transport_run(poller->transport, fc_min64(wait_ms, max_wait_ms));
@@ -337,9 +338,10 @@ enum fc_error fc_poller_add(struct fc_poller *poller,
   return FC_OK;
 }
 
-void fc_poller_set_journal(struct fc_poller *poller,
-                           struct fc_journal *journal) {
-  poller->journal = journal;
+void fc_poller_set_task(struct fc_poller *poller, fc_poller_task task,
+                        void *data) {
+  poller->task = task;
+  poller->task_data = data;
 }
 
 void fc_poller_set_observer(struct fc_poller *poller, fc_poller_observe observe,

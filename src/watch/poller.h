@@ -9,7 +9,6 @@
 #include "src/api/transport.h"
 #include "src/base/clock.h"
 #include "src/base/error.h"
-#include "src/state/journal.h"
 #include "src/watch/instance.h"
 
 struct fc_poller;
@@ -24,10 +23,13 @@ enum {
 struct fc_poller *fc_poller_new(struct fc_transport *transport,
                                 const struct fc_clock *clock);
 
-/* Saves changes to this journal, which is borrowed and must outlive the thread.
- * Not once it is started. */
-void fc_poller_set_journal(struct fc_poller *poller,
-                           struct fc_journal *journal);
+/* What else is to be done in the poller's thread, once a turn: saving, as the
+ * poller knows of no state file. Returns when it is to be called again at the
+ * latest, monotonic ms. `data` is borrowed and must outlive the thread. Not
+ * once it is started. */
+typedef int64_t (*fc_poller_task)(void *data, struct fc_now now);
+void fc_poller_set_task(struct fc_poller *poller, fc_poller_task task,
+                        void *data);
 
 /* Adds an instance, which must outlive the poller. Not once it is started.
  * Loads the key; where that cannot be had, the instance waits until its file

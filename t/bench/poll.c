@@ -172,7 +172,7 @@ static void rig_start(struct rig *rig, int64_t jobs, const char *state) {
     bench_die("the poller cannot be set up");
   if (fc_journal_remark(rig->journal)[0])
     bench_die("%s: %s", state, fc_journal_remark(rig->journal));
-  fc_poller_set_journal(rig->poller, rig->journal);
+  fc_poller_set_task(rig->poller, fc_journal_task, rig->journal);
   for (int64_t i = 0; i < jobs; i++) {
     (void)snprintf(id, sizeof(id), BENCH_JOB_ID, i);
     if (fc_instance_add(rig->instance, fc_kind_get(FC_KIND_EXTRACT), id, NULL,

@@ -9,6 +9,11 @@
 
 #include "src/state/store.h"
 
+#include "src/api/parse.h"
+#include "src/api/request.h"
+#include "src/watch/event.h"
+#include "src/watch/job.h"
+
 #include "t/suite.h"
 
 #include <errno.h>

@@ -143,7 +143,7 @@ static bool life_begin(struct life *life) {
       fc_journal_add(life->journal, life->instance, clock_now) ||
       fc_poller_add(life->poller, life->instance))
     return false;
-  fc_poller_set_journal(life->poller, life->journal);
+  fc_poller_set_task(life->poller, fc_journal_task, life->journal);
   return true;
 }
 
