@@ -6,6 +6,8 @@
 #include "src/api/parse.h"
 #include "src/api/request.h"
 #include "src/state/store.h"
+#include "src/watch/event.h"
+#include "src/watch/job.h"
 
 #include "t/fuzz/fuzz.h"
 
