@@ -125,15 +125,11 @@ static enum fc_error add_configured_jobs(struct fc_instance *instance,
   return FC_OK;
 }
 
-/* What an earlier run knew, and what the configuration wants. */
+/* What the configuration wants, and what an earlier run knew. */
 static enum fc_error restore_jobs(struct fc_instance *instance,
                                   struct fc_now now) {
-  enum fc_error error = fc_journal_add(plugin.journal, instance, now);
-  if (!error)
-    error = add_configured_jobs(instance, now);
-  if (!error)
-    fc_instance_settle(instance, now);
-  return error;
+  enum fc_error error = add_configured_jobs(instance, now);
+  return error ? error : fc_journal_add(plugin.journal, instance, now);
 }
 
 static void watched_free(struct fc_watched *watched) {

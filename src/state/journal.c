@@ -9,51 +9,71 @@
 
 enum { CHANGES_PER_LOCK = 32 };
 
+/* How an instance stands to the file. Its rows are deleted only once they were
+ * loaded, and nothing is queued for the file but while it is attached. */
+enum standing {
+  NOT_LOADED, /* the file may know what the instance does not */
+  ATTACHED,   /* the file follows the instance */
+  DETACHED    /* it did, and the instance knows more */
+};
+
+struct member {
+  struct fc_instance *instance;
+  enum standing standing;
+};
+
 struct fc_journal {
   char *path;
   struct fc_store *store; /* NULL: not usable now */
-  struct fc_instance **instances;
-  size_t instances_len;
-  bool was_open; /* in this process: memory is newer than the file */
+  struct member *members;
+  size_t members_len;
   int64_t retry_ms;
-  int64_t lazy_ms; /* when figures are saved next */
-  bool set_aside;  /* what earlier runs knew is gone */
-  char remark[FC_STORE_DETAIL_SIZE];
+  int64_t lazy_ms;                   /* when figures are saved next */
+  bool set_aside;                    /* what earlier runs knew is gone */
+  bool was_locked;                   /* at the last attempt */
+  char reason[FC_STORE_DETAIL_SIZE]; /* why it cannot be used; "" if it can */
   char warning[FC_STORE_DETAIL_SIZE];
 };
 
-static void set_saving(struct fc_journal *journal, bool durable) {
-  for (size_t i = 0; i < journal->instances_len; i++)
-    fc_instance_set_saving(journal->instances[i], true, durable);
-}
-
 /* One file, one notification: through the first instance. */
-static void tell_unusable(struct fc_journal *journal, const char *text) {
+static void report_unusable(struct fc_journal *journal, const char *text) {
   size_t used = 0;
-  fc_text_append(journal->remark, sizeof(journal->remark), &used, "%s: %s",
+  fc_text_append(journal->reason, sizeof(journal->reason), &used, "%s: %s",
                  journal->path, text);
-  if (journal->instances_len)
-    fc_instance_state_unusable(journal->instances[0], journal->remark);
+  if (journal->members_len)
+    fc_instance_state_unusable(journal->members[0].instance, journal->reason);
 }
 
-static void tell_usable(struct fc_journal *journal) {
-  if (journal->instances_len)
-    fc_instance_state_usable(journal->instances[0]);
+static void report_usable(struct fc_journal *journal) {
+  journal->reason[0] = '\0';
+  if (journal->members_len)
+    fc_instance_state_usable(journal->members[0].instance);
+}
+
+static void detach(struct member *member) {
+  if (member->standing == ATTACHED)
+    member->standing = DETACHED;
+  fc_instance_detach(member->instance,
+                     /* unsure = */ member->standing == NOT_LOADED);
+}
+
+/* Closes the file, to be opened again at retry_ms. */
+static void let_go(struct fc_journal *journal, int64_t retry_ms) {
+  fc_store_rollback(journal->store);
+  fc_store_close(journal->store, /* clean = */ false);
+  journal->store = NULL;
+  journal->retry_ms = retry_ms;
+  for (size_t i = 0; i < journal->members_len; i++)
+    detach(&journal->members[i]);
 }
 
 static void give_up(struct fc_journal *journal, struct fc_now now) {
   char detail[FC_STORE_DETAIL_SIZE];
+  /* A corrupt file is set aside by the next attempt: at once. */
   bool corrupt = fc_store_is_corrupt(journal->store);
   fc_text_copy(detail, sizeof(detail), fc_store_detail(journal->store));
-  fc_store_rollback(journal->store);
-  fc_store_close(journal->store, /* clean = */ false);
-  journal->store = NULL;
-  /* A corrupt file is set aside by the next attempt: at once. */
-  journal->retry_ms = corrupt ? now.mono_ms : now.mono_ms + FC_JOURNAL_RETRY_MS;
-  for (size_t i = 0; i < journal->instances_len; i++)
-    fc_instance_save_end(journal->instances[i], /* saved = */ false);
-  set_saving(journal, /* durable = */ false);
-  tell_unusable(journal, detail);
+  let_go(journal, corrupt ? now.mono_ms : now.mono_ms + FC_JOURNAL_RETRY_MS);
+  report_unusable(journal, detail);
 }
 
 static enum fc_error save_changes(struct fc_journal *journal,
@@ -93,10 +113,11 @@ static enum fc_error save_endpoints(struct fc_journal *journal,
 static bool save(struct fc_journal *journal, struct fc_now now) {
   size_t rows = 0;
   enum fc_error error = fc_store_begin(journal->store);
-  for (size_t i = 0; i < journal->instances_len && !error; i++) {
-    error = save_changes(journal, journal->instances[i], now, &rows);
+  for (size_t i = 0; i < journal->members_len && !error; i++) {
+    struct fc_instance *instance = journal->members[i].instance;
+    error = save_changes(journal, instance, now, &rows);
     if (!error)
-      error = save_endpoints(journal, journal->instances[i]);
+      error = save_endpoints(journal, instance);
   }
   if (!error)
     error = fc_store_commit(journal->store);
@@ -104,66 +125,51 @@ static bool save(struct fc_journal *journal, struct fc_now now) {
     give_up(journal, now);
     return false;
   }
-  for (size_t i = 0; i < journal->instances_len; i++)
-    fc_instance_save_end(journal->instances[i], /* saved = */ true);
+  for (size_t i = 0; i < journal->members_len; i++)
+    fc_instance_save_end(journal->members[i].instance, /* saved = */ true);
   return true;
 }
 
-struct restoring {
+struct loading {
   struct fc_instance *instance;
   bool clean;
   struct fc_now now;
-  size_t refused;
 };
 
-static enum fc_error restore_job(const struct fc_job_record *record,
-                                 void *data) {
-  struct restoring *restoring = data;
-  enum fc_error error = fc_instance_restore(restoring->instance, record,
-                                            restoring->clean, restoring->now);
-  if (error == FC_ERR_MEMORY)
-    return error;
-  restoring->refused += error != FC_OK;
-  return FC_OK;
+static enum fc_error load_job(const struct fc_job_record *record, void *data) {
+  struct loading *loading = data;
+  enum fc_error error = fc_instance_restore(loading->instance, record,
+                                            loading->clean, loading->now);
+  /* A refusal is the instance's to tell; the store has skipped bad rows. */
+  return error == FC_ERR_MEMORY ? error : FC_OK;
 }
 
-static void restore_endpoint(const struct fc_endpoint_record *record,
-                             void *data) {
-  struct restoring *restoring = data;
-  fc_instance_restore_endpoint(restoring->instance, record);
+static void load_endpoint(const struct fc_endpoint_record *record, void *data) {
+  struct loading *loading = data;
+  fc_instance_restore_endpoint(loading->instance, record);
 }
 
-static enum fc_error restore(struct fc_journal *journal,
-                             struct fc_instance *instance, struct fc_now now) {
+/* What the file knows of the instance. Loading it again changes nothing. */
+static enum fc_error load(struct fc_journal *journal,
+                          struct fc_instance *instance, struct fc_now now) {
   const char *name = fc_instance_settings(instance)->name;
-  struct restoring restoring = {
+  struct loading loading = {
       .instance = instance,
       .clean = fc_store_was_clean(journal->store),
       .now = now,
   };
   size_t skipped;
-  enum fc_error error = fc_store_load_jobs(journal->store, name, restore_job,
-                                           &restoring, &skipped);
+  enum fc_error error =
+      fc_store_load_jobs(journal->store, name, load_job, &loading, &skipped);
   if (!error)
-    error = fc_store_load_endpoints(journal->store, name, restore_endpoint,
-                                    &restoring);
+    error =
+        fc_store_load_endpoints(journal->store, name, load_endpoint, &loading);
+  if (!error && skipped)
+    fc_instance_note(instance, FC_SEVERITY_WARNING,
+                     "state file: %zu jobs were not restored: their rows make "
+                     "no sense",
+                     skipped);
   return error;
-}
-
-/* Opens the file; a failure leaves journal->store NULL. */
-static void open_store(struct fc_journal *journal, struct fc_now now) {
-  enum fc_store_trouble trouble;
-  char detail[FC_STORE_DETAIL_SIZE] = "";
-  journal->retry_ms = now.mono_ms + FC_JOURNAL_RETRY_MS;
-  journal->remark[0] = '\0';
-  if (fc_store_open(&journal->store, journal->path, now.epoch_s, &trouble,
-                    detail, sizeof(detail)))
-    journal->store = NULL;
-  journal->set_aside = journal->store && trouble == FC_STORE_SET_ASIDE;
-  if (!journal->store || trouble != FC_STORE_FINE)
-    tell_unusable(journal, detail);
-  else
-    fc_text_copy(journal->warning, sizeof(journal->warning), detail);
 }
 
 /* What the file has and memory does not know was dropped in the meantime. */
@@ -203,27 +209,47 @@ static enum fc_error delete_stale(struct fc_journal *journal,
   return error;
 }
 
-/* A file that can be used again gets all that memory has. One that could not be
- * used from the start may have jobs of an earlier run. */
+/* Whenever the file comes: at the start, late, or again. */
+static enum fc_error attach(struct fc_journal *journal, struct member *member,
+                            struct fc_now now) {
+  bool first = member->standing == NOT_LOADED;
+  enum fc_error error = first ? load(journal, member->instance, now)
+                              : delete_stale(journal, member->instance);
+  if (error)
+    return error;
+  member->standing = ATTACHED;
+  fc_instance_attach(member->instance, first && journal->set_aside, now);
+  return FC_OK;
+}
+
+/* Opens the file; a failure leaves journal->store NULL. A lock is often a
+ * `collectd -T` beside the daemon: it counts when it is still there at the next
+ * attempt. */
+static void open_store(struct fc_journal *journal, struct fc_now now) {
+  enum fc_store_trouble trouble;
+  char detail[FC_STORE_DETAIL_SIZE] = "";
+  bool was_locked = journal->was_locked;
+  journal->retry_ms = now.mono_ms + FC_JOURNAL_RETRY_MS;
+  if (fc_store_open(&journal->store, journal->path, now.epoch_s, &trouble,
+                    detail, sizeof(detail)))
+    journal->store = NULL;
+  journal->was_locked = !journal->store && trouble == FC_STORE_LOCKED;
+  journal->set_aside = journal->store && trouble == FC_STORE_SET_ASIDE;
+  if (journal->was_locked && !was_locked && !journal->reason[0])
+    return;
+  if (!journal->store || trouble != FC_STORE_FINE)
+    report_unusable(journal, detail);
+  else
+    fc_text_copy(journal->warning, sizeof(journal->warning), detail);
+}
+
 static void reopen(struct fc_journal *journal, struct fc_now now) {
   open_store(journal, now);
-  if (!journal->store)
-    return;
-  for (size_t i = 0; i < journal->instances_len; i++) {
-    struct fc_instance *instance = journal->instances[i];
-    enum fc_error error = journal->was_open ? delete_stale(journal, instance)
-                                            : restore(journal, instance, now);
-    if (error) {
+  for (size_t i = 0; journal->store && i < journal->members_len; i++)
+    if (attach(journal, &journal->members[i], now))
       give_up(journal, now);
-      return;
-    }
-  }
-  journal->was_open = true;
-  set_saving(journal, /* durable = */ true);
-  for (size_t i = 0; i < journal->instances_len; i++)
-    fc_instance_save_all(journal->instances[i]);
-  if (save(journal, now))
-    tell_usable(journal);
+  if (journal->store && save(journal, now))
+    report_usable(journal);
 }
 
 struct fc_journal *fc_journal_new(const char *path, struct fc_now now) {
@@ -236,44 +262,43 @@ struct fc_journal *fc_journal_new(const char *path, struct fc_now now) {
     return NULL;
   }
   open_store(journal, now);
-  journal->was_open = journal->store != NULL;
   return journal;
 }
 
 enum fc_error fc_journal_add(struct fc_journal *journal,
                              struct fc_instance *instance, struct fc_now now) {
-  struct fc_instance **instances =
-      reallocarray(journal->instances, journal->instances_len + 1,
-                   sizeof(struct fc_instance *));
-  if (!instances)
+  struct member *members = reallocarray(
+      journal->members, journal->members_len + 1, sizeof(*members));
+  if (!members)
     return FC_ERR_MEMORY;
-  journal->instances = instances;
-  instances[journal->instances_len++] = instance;
-  if (journal->instances_len == 1 && journal->remark[0])
-    fc_instance_state_unusable(instance, journal->remark);
-  fc_instance_set_saving(instance, true, journal->store != NULL);
-  if (journal->instances_len == 1 && journal->warning[0])
+  journal->members = members;
+  struct member *member = &members[journal->members_len++];
+  *member = (struct member){.instance = instance, .standing = NOT_LOADED};
+  bool is_first = journal->members_len == 1;
+  if (is_first && journal->reason[0])
+    fc_instance_state_unusable(instance, journal->reason);
+  if (is_first && journal->warning[0])
     fc_instance_note(instance, FC_SEVERITY_OKAY, "state file: %s",
                      journal->warning);
-  if (journal->set_aside)
-    fc_instance_set_unsure(instance);
-  if (journal->store && restore(journal, instance, now))
+  if (!journal->store)
+    detach(member);
+  else if (attach(journal, member, now))
     give_up(journal, now);
   if (journal->store)
-    tell_usable(journal);
+    report_usable(journal);
   return FC_OK;
 }
 
 const char *fc_journal_remark(const struct fc_journal *journal) {
-  return journal->remark;
+  return journal->reason;
 }
 
 /* When there is something to save: now, later, or never. */
 static int64_t due_ms(const struct fc_journal *journal, struct fc_now now) {
   int64_t due = FC_NEVER;
-  for (size_t i = 0; i < journal->instances_len; i++) {
+  for (size_t i = 0; i < journal->members_len; i++) {
     bool urgent;
-    if (!fc_instance_has_unsaved(journal->instances[i], &urgent))
+    if (!fc_instance_has_unsaved(journal->members[i].instance, &urgent))
       continue;
     if (urgent)
       return now.mono_ms;
@@ -282,12 +307,29 @@ static int64_t due_ms(const struct fc_journal *journal, struct fc_now now) {
   return due;
 }
 
+/* A file that somebody removed or replaced gets no more of what is saved. What
+ * is known is saved anew, and nothing is repeated, as memory knows what was
+ * delivered. */
+static void look_for_file(struct fc_journal *journal, struct fc_now now) {
+  if (!journal->store || fc_store_is_in_place(journal->store))
+    return;
+  let_go(journal, now.mono_ms);
+  if (journal->members_len)
+    fc_instance_note(journal->members[0].instance, FC_SEVERITY_WARNING,
+                     "state file %s was removed or replaced while in use; all "
+                     "that is known is saved anew",
+                     journal->path);
+  reopen(journal, now);
+}
+
 int64_t fc_journal_turn(struct fc_journal *journal, struct fc_now now) {
   if (!journal->store && now.mono_ms >= journal->retry_ms)
     reopen(journal, now);
   if (journal->store && due_ms(journal, now) <= now.mono_ms) {
     journal->lazy_ms = now.mono_ms + FC_JOURNAL_LAZY_MS;
-    (void)save(journal, now);
+    look_for_file(journal, now);
+    if (journal->store)
+      (void)save(journal, now);
   }
   return journal->store ? due_ms(journal, now) : journal->retry_ms;
 }
@@ -299,11 +341,12 @@ int64_t fc_journal_task(void *journal, struct fc_now now) {
 void fc_journal_free(struct fc_journal *journal, struct fc_now now) {
   if (!journal)
     return;
+  look_for_file(journal, now);
   while (journal->store && due_ms(journal, now) != FC_NEVER &&
          save(journal, now))
     continue;
   fc_store_close(journal->store, /* clean = */ true);
-  free(journal->instances);
+  free(journal->members);
   free(journal->path);
   free(journal);
 }

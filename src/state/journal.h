@@ -1,6 +1,8 @@
-/* Keeps the state file in step with the instances: restores them at the start,
+/* Keeps the state file in step with the instances: loads what it knows of them,
  * saves what changes, and goes on from memory where the file cannot be used,
- * until it can be used again. One thread at a time; the poller's, once it runs.
+ * until it can be used again. A file that was removed or replaced while it was
+ * in use is noticed at the next save, and gets all that memory knows. One
+ * thread at a time; the poller's, once it runs.
  *
  * The promise: an event of a job is saved as pending before it is handed over,
  * and as handed over after that. So a crash loses none and may repeat the ones
@@ -26,9 +28,11 @@ enum {
  * be used is told of through the first instance. */
 struct fc_journal *fc_journal_new(const char *path, struct fc_now now);
 
-/* Restores the instance's jobs and saves its changes from now on. The instance
- * must outlive the journal. To be called before the instance's own jobs are
- * added. */
+/* Attaches the instance: what the file knows of it is loaded, settled with its
+ * configuration, and saved, as is every change from now on. Where the file
+ * cannot be used, that happens once it can. The instance must outlive the
+ * journal. To be called once the configuration's own jobs were added, which go
+ * before stored ones. FC_ERR_MEMORY. */
 FC_MUST_USE enum fc_error fc_journal_add(struct fc_journal *journal,
                                          struct fc_instance *instance,
                                          struct fc_now now);

@@ -194,7 +194,8 @@ struct fc_store {
   int lock_fd;
   bool created; /* by this open */
   bool clean;
-  off_t size;  /* of the file when it was opened */
+  off_t size; /* of the file when it was opened */
+  ino_t inode;
   int failure; /* SQLite's primary result code of the last failure, or 0 */
   enum fc_store_trouble trouble;
   char detail[FC_STORE_DETAIL_SIZE];
@@ -749,6 +750,9 @@ static enum fc_error db_start(struct fc_store *store) {
     error = db_prepare(store);
   if (!error)
     error = db_mark_in_use(store);
+  struct stat info;
+  if (!error && stat(store->path, &info) == 0)
+    store->inode = info.st_ino;
   if (!error)
     (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0,
                             NULL); /* at worst the log stays */
@@ -1286,3 +1290,8 @@ void fc_store_close(struct fc_store *store, bool clean) {
 }
 
 const char *fc_store_library_version(void) { return sqlite3_libversion(); }
+
+bool fc_store_is_in_place(const struct fc_store *store) {
+  struct stat info;
+  return stat(store->path, &info) == 0 && info.st_ino == store->inode;
+}

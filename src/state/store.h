@@ -162,6 +162,10 @@ const char *fc_store_detail(const struct fc_store *store);
  * again, which sets it aside if it is so. */
 bool fc_store_is_corrupt(const struct fc_store *store);
 
+/* True while the path leads to the file that is open: nobody has removed it or
+ * put another in its place. */
+bool fc_store_is_in_place(const struct fc_store *store);
+
 /* Closes, and marks the file clean if told so. NULL is fine. */
 void fc_store_close(struct fc_store *store, bool clean);
 

@@ -68,11 +68,14 @@ const char *fc_event_message(const struct fc_event *event,
 const char *fc_event_key(const struct fc_event *event,
                          char key[FC_EVENT_KEY_SIZE]) {
   enum { SIZE = FC_EVENT_KEY_SIZE };
+  const char *name = rows[event->type].name;
   size_t used = 0;
   key[0] = '\0';
-  fc_text_append(key, SIZE, &used, "%s/%s/%s/%" PRId64, kind_name(event),
-                 event->id, rows[event->type].name,
-                 event->type < FC_EVENT_JOB_COUNT ? event->first_seen_s
-                                                  : event->time_s);
+  if (event->type < FC_EVENT_JOB_COUNT)
+    fc_text_append(key, SIZE, &used, "%s/%s/%s", kind_name(event), event->id,
+                   name);
+  else
+    fc_text_append(key, SIZE, &used, "%s%s%s/%" PRId64, kind_name(event),
+                   kind_name(event)[0] ? "/" : "", name, event->time_s);
   return key;
 }

@@ -58,7 +58,6 @@ struct fc_event {
   enum fc_status status, previous;
   bool has_expires_at;
   int64_t expires_at_s;
-  int64_t first_seen_s;
   char id[FC_ID_MAX + 1]; /* "" for an instance's */
   char name[FC_NAME_MAX + 1];
   char text[FC_ERROR_TEXT_SIZE]; /* the API's error text or the reason; one
@@ -80,9 +79,9 @@ enum {
 const char *fc_event_message(const struct fc_event *event,
                              char message[FC_EVENT_MESSAGE_SIZE]);
 
-/* What two reports of the same event share: the job's ID, the event and when
- * the job was first seen; of an instance's event the time instead. Unique
- * within an instance. Returns key. */
+/* What two notifications of the same event share, also after the state file was
+ * lost: "KIND/ID/EVENT"; of an instance's or endpoint's event the time instead
+ * of the ID. Unique within an instance. Returns key. */
 const char *fc_event_key(const struct fc_event *event,
                          char key[FC_EVENT_KEY_SIZE]);
 

@@ -108,7 +108,7 @@ static bool job_is_unfinished(const struct fc_job *job) {
   return !fc_status_is_final(job->status);
 }
 
-static void take_back(struct fc_job *job, unsigned events) {
+void fc_instance_take_back(struct fc_job *job, unsigned events) {
   job->owed &= (uint16_t)~events;
   job->saved &= (uint16_t)~events;
   job->replayed &= (uint16_t)~events;
@@ -117,7 +117,7 @@ static void take_back(struct fc_job *job, unsigned events) {
 void fc_instance_owe_job(struct fc_instance *instance, struct fc_job *job,
                          unsigned events) {
   if (events & FC_EVENT_BIT(FC_EVENT_LOST))
-    take_back(job, job->owed & FC_EVENT_BIT(FC_EVENT_FOUND));
+    fc_instance_take_back(job, job->owed & FC_EVENT_BIT(FC_EVENT_FOUND));
   job->owed |= (uint16_t)events;
   if (!job->owed || job->queued)
     return;
@@ -277,8 +277,8 @@ static void refuse_no_more(struct fc_instance *instance,
     fc_instance_owe(instance, FC_EVENT_JOBS_ACCEPTED, 0);
 }
 
-static void refuse_beyond_max(struct fc_instance *instance,
-                              enum fc_job_source source, const char *id) {
+void fc_instance_refuse_beyond_max(struct fc_instance *instance,
+                                   enum fc_job_source source, const char *id) {
   char text[FC_ERROR_TEXT_SIZE];
   size_t used = 0;
   fc_text_append(text, sizeof(text), &used,
@@ -347,7 +347,7 @@ static enum fc_error add_locked(struct fc_instance *instance,
       !job ? add_new(instance, kind, id, name ? name : id, now, &job)
            : known_again(instance, job, name);
   if (error == FC_ERR_LIMIT)
-    refuse_beyond_max(instance, source, id);
+    fc_instance_refuse_beyond_max(instance, source, id);
   if (error)
     return error;
   if (unsure)

@@ -112,6 +112,14 @@ void fc_instance_set_timer(struct fc_instance *instance, struct fc_job *job,
 void fc_instance_changed(struct fc_instance *instance, struct fc_job *job,
                          bool urgent);
 
+/* A job is refused because MaxJobs are there: told once, with OKAY on
+ * recovery. */
+void fc_instance_refuse_beyond_max(struct fc_instance *instance,
+                                   enum fc_job_source source, const char *id);
+
+/* Takes back events that nobody was told of: a set of types. */
+void fc_instance_take_back(struct fc_job *job, unsigned events);
+
 /* Stops watching the job. One that has ended is kept for ForgetAfter, so that
  * it is not told of again should it come back. */
 void fc_instance_forget_job(struct fc_instance *instance, struct fc_job *job,

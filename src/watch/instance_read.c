@@ -162,7 +162,6 @@ static bool take_job_event(struct fc_instance *instance, int64_t now_s,
   event->previous = job->previous_status;
   event->has_expires_at = job->has_expires_at;
   event->expires_at_s = job->expires_at_s;
-  event->first_seen_s = job->first_seen_s;
   fc_text_copy(event->id, sizeof(event->id), job->id);
   fc_text_copy(event->name, sizeof(event->name), job->name->text);
   if (FC_EVENT_BIT(type) & FC_EVENTS_OF_AN_END && job->error)

@@ -1,6 +1,7 @@
 #include "src/watch/instance_save.h"
 
 #include "src/api/request.h"
+#include "src/base/minmax.h"
 #include "src/base/text.h"
 #include "src/watch/instance_private.h"
 
@@ -40,42 +41,78 @@ static void restore_flags(struct fc_job *job,
   job->replayed = replayed ? (uint16_t)record->pending : 0;
 }
 
+static void restore_all(struct fc_instance *instance, struct fc_job *job,
+                        const struct fc_job_record *record, bool clean) {
+  fc_registry_uncount(&instance->registry, job);
+  job->status = (int8_t)record->status;
+  job->previous_status = (int8_t)record->previous;
+  if (record->error)
+    fc_job_keep_error(job, record->error);
+  restore_times(job, record);
+  restore_figures(job, record);
+  restore_flags(job, record, clean);
+  fc_registry_count(&instance->registry, job);
+  fc_instance_owe_job(instance, job, record->pending);
+}
+
+/* When it is asked for next: each in its turn, as all come at once. */
+static void restore_poll(struct fc_instance *instance, struct fc_job *job,
+                         struct fc_now now) {
+  struct fc_heap *polls = &instance->registry.polls;
+  if (fc_status_is_final(job->status))
+    fc_heap_remove(polls, &job->poll);
+  else if (!job->poll.place)
+    fc_heap_set(
+        polls, &job->poll,
+        fc_schedule_slot_ms(&instance->schedule, job->phase_ms, now.mono_ms));
+}
+
 static enum fc_error restore_new(struct fc_instance *instance,
                                  const struct fc_job_record *record, bool clean,
                                  struct fc_now now) {
   struct fc_job *job;
   struct fc_registry *registry = &instance->registry;
-  if (registry->len - instance->kept >= (size_t)instance->settings->max_jobs)
+  if (registry->len - instance->kept >= (size_t)instance->settings->max_jobs) {
+    if (!(record->flags & FC_RECORD_FORGOTTEN))
+      fc_instance_refuse_beyond_max(instance, FC_SOURCE_REGISTRATION,
+                                    record->id);
     return FC_ERR_LIMIT;
+  }
   enum fc_error error = fc_registry_add(registry, fc_kind_get(record->kind),
                                         record->id, record->name, &job);
   if (error)
     return error;
-  fc_registry_uncount(registry, job);
-  job->status = (int8_t)record->status;
-  job->previous_status = (int8_t)record->previous;
   /* Whether the configuration still has it, the configuration will say. */
   job->sources = (uint8_t)(record->sources & ~(unsigned)FC_SOURCE_CONFIG);
   job->phase_ms = fc_schedule_phase_ms(&instance->schedule);
-  if (record->error)
-    fc_job_keep_error(job, record->error);
   job->last_asked_ms = now.mono_ms;
-  restore_times(job, record);
-  restore_figures(job, record);
-  restore_flags(job, record, clean);
-  fc_registry_count(registry, job);
-  fc_instance_owe_job(instance, job, record->pending);
-  if (!fc_status_is_final(job->status))
-    fc_heap_set(
-        &registry->polls, &job->poll,
-        fc_schedule_slot_ms(&instance->schedule, job->phase_ms, now.mono_ms));
-  if (job->replayed)
-    fc_instance_changed(instance, job, true);
+  restore_all(instance, job, record, clean);
+  restore_poll(instance, job, now);
   if (record->flags & FC_RECORD_FORGOTTEN)
     fc_instance_forget_job(instance, job, now);
   else
     fc_instance_set_timer(instance, job, now);
   return FC_OK;
+}
+
+/* The file comes to a job that is there already: configured before it was
+ * loaded, or watched from memory while it could not be. */
+static void restore_known(struct fc_instance *instance, struct fc_job *job,
+                          const struct fc_job_record *record, bool clean,
+                          struct fc_now now) {
+  if (job->kind != (uint8_t)record->kind || job->forgotten)
+    return;
+  job->sources |= (uint8_t)(record->sources & ~(unsigned)FC_SOURCE_CONFIG);
+  if (job->status == FC_STATUS_NONE && !job->in_flight) {
+    restore_all(instance, job, record, clean);
+    restore_poll(instance, job, now);
+    fc_instance_set_timer(instance, job, now);
+    return;
+  }
+  job->handed |= (uint16_t)record->handed;
+  job->first_seen_s = fc_min64(job->first_seen_s, record->first_seen_s);
+  if (job->status == (int8_t)record->status)
+    fc_instance_take_back(job, record->handed);
 }
 
 enum fc_error fc_instance_restore(struct fc_instance *instance,
@@ -86,7 +123,10 @@ enum fc_error fc_instance_restore(struct fc_instance *instance,
       !fc_name_valid(record->name, strlen(record->name)))
     return FC_ERR_ARGUMENT;
   fc_instance_lock(instance);
-  if (!fc_registry_find(&instance->registry, record->id))
+  struct fc_job *job = fc_registry_find(&instance->registry, record->id);
+  if (job)
+    restore_known(instance, job, record, clean, now);
+  else
     error = restore_new(instance, record, clean, now);
   fc_instance_unlock(instance);
   return error;
@@ -107,28 +147,24 @@ void fc_instance_restore_endpoint(struct fc_instance *instance,
   fc_instance_unlock(instance);
 }
 
-void fc_instance_settle(struct fc_instance *instance, struct fc_now now) {
+/* The sources that no longer want the job. A JobFile that has been read by this
+ * process says so itself. */
+static unsigned stale_sources(const struct fc_instance *instance,
+                              const struct fc_job *job) {
   const struct fc_settings *settings = instance->settings;
-  unsigned off = (settings->job_file ? 0U : FC_SOURCE_FILE) |
-                 (settings->accept_registrations ? 0U : FC_SOURCE_REGISTRATION);
-  fc_instance_lock(instance);
+  bool unlisted = instance->file_pass && job->file_pass != instance->file_pass;
+  return (settings->job_file && !unlisted ? 0U : FC_SOURCE_FILE) |
+         (settings->accept_registrations ? 0U : FC_SOURCE_REGISTRATION);
+}
+
+static void settle(struct fc_instance *instance, struct fc_now now) {
   struct fc_job *next;
   for (struct fc_job *job = instance->registry.first; job; job = next) {
     next = job->next;
-    unsigned sources = job->sources & ~off;
-    if (sources != job->sources)
-      fc_instance_changed(instance, job, true);
-    job->sources = (uint8_t)sources;
-    if (!sources && !job->forgotten)
+    job->sources &= (uint8_t)~stale_sources(instance, job);
+    if (!job->sources && !job->forgotten)
       fc_instance_forget_job(instance, job, now);
   }
-  fc_instance_unlock(instance);
-}
-
-void fc_instance_set_unsure(struct fc_instance *instance) {
-  fc_instance_lock(instance);
-  instance->unsure = true;
-  fc_instance_unlock(instance);
 }
 
 bool fc_instance_knows(struct fc_instance *instance, const char *id) {
@@ -138,20 +174,43 @@ bool fc_instance_knows(struct fc_instance *instance, const char *id) {
   return known;
 }
 
-void fc_instance_set_saving(struct fc_instance *instance, bool saves,
-                            bool durable) {
+static void set_unsure(struct fc_instance *instance, bool unsure) {
+  instance->unsure = unsure;
+  for (struct fc_job *job = instance->registry.first; unsure && job;
+       job = job->next)
+    if (job->status == FC_STATUS_NONE &&
+        job->sources & (FC_SOURCE_CONFIG | FC_SOURCE_FILE))
+      job->replayed = UINT16_MAX;
+}
+
+void fc_instance_attach(struct fc_instance *instance, bool unsure,
+                        struct fc_now now) {
   fc_instance_lock(instance);
-  instance->saves = saves;
-  instance->durable = durable;
+  instance->saves = instance->durable = true;
+  set_unsure(instance, unsure);
+  for (struct fc_job *job = instance->registry.first; job; job = job->next) {
+    job->saved = 0;
+    fc_instance_changed(instance, job, true);
+  }
+  for (size_t i = 0; i < FC_KIND_COUNT; i++)
+    instance->endpoints[i].unsaved = true;
+  settle(instance, now);
   fc_instance_unlock(instance);
 }
 
-void fc_instance_save_all(struct fc_instance *instance) {
+void fc_instance_detach(struct fc_instance *instance, bool unsure) {
+  struct fc_job *next;
   fc_instance_lock(instance);
-  for (struct fc_job *job = instance->registry.first; job; job = job->next)
-    fc_instance_changed(instance, job, true);
+  instance->saves = instance->durable = false;
+  set_unsure(instance, unsure);
+  instance->unsaved_first = instance->saving = NULL;
+  for (struct fc_job *job = instance->registry.first; job; job = next) {
+    next = job->next;
+    job->unsaved = job->saving = false;
+    fc_instance_drop_if_unused(instance, job);
+  }
   for (size_t i = 0; i < FC_KIND_COUNT; i++)
-    instance->endpoints[i].unsaved = true;
+    instance->endpoints[i].unsaved = instance->endpoints[i].saving = false;
   fc_instance_unlock(instance);
 }
 

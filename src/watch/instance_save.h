@@ -7,9 +7,11 @@
 #include "src/watch/instance.h"
 #include "src/watch/record.h"
 
-/* Brings back a job as it was stored, unless it is known. `clean`: what is
- * pending in it has certainly not been handed over. FC_ERR_LIMIT beyond
- * MaxJobs, FC_ERR_ARGUMENT for a bad ID or name, FC_ERR_MEMORY. */
+/* Brings back a job as it was stored. One that is known already, and was not
+ * asked for yet, takes over what was stored of it; of one that was, what was
+ * handed over before is not handed over again. `clean`: what is pending in it
+ * has certainly not been handed over. FC_ERR_LIMIT beyond MaxJobs, which is
+ * told of; FC_ERR_ARGUMENT for a bad ID or name, FC_ERR_MEMORY. */
 FC_MUST_USE enum fc_error
 fc_instance_restore(struct fc_instance *instance,
                     const struct fc_job_record *record, bool clean,
@@ -18,25 +20,22 @@ fc_instance_restore(struct fc_instance *instance,
 void fc_instance_restore_endpoint(struct fc_instance *instance,
                                   const struct fc_endpoint_record *record);
 
-/* Forgets what was restored and nobody wants any more: jobs that are no longer
- * in the configuration, and those of sources that are switched off. To be
- * called once the configuration's own jobs were added. */
-void fc_instance_settle(struct fc_instance *instance, struct fc_now now);
-
-/* What earlier runs told is not known: what is told of listed jobs may be a
- * repeat, and is marked so. */
-void fc_instance_set_unsure(struct fc_instance *instance);
-
 /* Whether a job is known. */
 bool fc_instance_knows(struct fc_instance *instance, const char *id);
 
-/* Tells whether there is a state file (`saves`: changes are queued for it) and
- * whether it works (`durable`: events wait until they are saved). */
-void fc_instance_set_saving(struct fc_instance *instance, bool saves,
-                            bool durable);
+/* From now on the state file follows: everything is queued for it, then every
+ * change, and events wait until they are saved. What was restored and nobody
+ * wants is forgotten: jobs that are no longer in the configuration or in a
+ * JobFile that was read meanwhile, and those of sources that are switched off.
+ * To be called once the configuration's own jobs were added. `unsure`: what
+ * earlier runs told is not known, and so what is told of listed jobs may be a
+ * repeat, and is marked so. */
+void fc_instance_attach(struct fc_instance *instance, bool unsure,
+                        struct fc_now now);
 
-/* Queues everything. */
-void fc_instance_save_all(struct fc_instance *instance);
+/* There is no state file to follow, as when an instance is new: nothing is
+ * queued, and events wait for nothing. `unsure` as above. */
+void fc_instance_detach(struct fc_instance *instance, bool unsure);
 
 /* Whether something is queued, and whether it must not wait. */
 bool fc_instance_has_unsaved(struct fc_instance *instance, bool *urgent);

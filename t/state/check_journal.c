@@ -6,9 +6,11 @@
 #include "t/suite.h"
 #include "t/watch/drive.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,7 +44,6 @@ static void open_journal(void) {
   ck_assert_ptr_nonnull(journal);
   ck_assert_ptr_nonnull(instance);
   ck_assert_int_eq(fc_journal_add(journal, instance, now), FC_OK);
-  fc_instance_settle(instance, now);
 }
 
 static void close_journal(void) {
@@ -196,6 +197,279 @@ START_TEST(an_end_of_an_endpoint_is_told_once_whenever_the_restart_comes) {
 }
 END_TEST
 
+/* --- What an earlier run knew is not lost, and not forced on anybody. */
+
+static enum fc_error add(const char *id, enum fc_job_source source) {
+  return fc_instance_add(instance, fc_kind_get(FC_KIND_EXTRACT), id, NULL,
+                         source, now);
+}
+
+/* Any request that is due gets this answer. */
+static void answer_all(enum fc_status status) {
+  struct fc_ticket ticket;
+  struct fc_result result = drive_status(status);
+  int64_t wake_ms;
+  while (fc_instance_next(instance, now, &ticket, &wake_ms))
+    (void)fc_instance_report(instance, &ticket, &result, now);
+}
+
+static size_t known_jobs(enum fc_status status) {
+  return drive_stats(instance, now).jobs[status];
+}
+
+static void retry(void) {
+  drive_pass_ms(&now, FC_JOURNAL_RETRY_MS);
+  (void)fc_journal_turn(journal, now);
+}
+
+static void use_state_file(void) {
+  (void)snprintf(path, sizeof(path), "%s/state.db", directory);
+}
+
+/* Another daemon has the file, as far as its lock goes. */
+static int lock_file(void) {
+  char name[160];
+  (void)snprintf(name, sizeof(name), "%s-lock", path);
+  int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ck_assert_int_ge(fd, 0);
+  ck_assert_int_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
+  return fd;
+}
+
+/* The n-th step of a query fails, as a bad sector makes it. */
+static int failing_step;
+
+int __real_sqlite3_step(sqlite3_stmt *statement);
+int __wrap_sqlite3_step(sqlite3_stmt *statement);
+
+int __wrap_sqlite3_step(sqlite3_stmt *statement) {
+  const char *sql = sqlite3_sql(statement);
+  if (failing_step && strncmp(sql, "SELECT", 6) == 0 && strstr(sql, " job") &&
+      --failing_step == 0)
+    return SQLITE_IOERR;
+  return __real_sqlite3_step(statement);
+}
+
+/* Three registered jobs in processing, and one that failed and is not yet told
+ * of. */
+static void leave_a_full_house(void) {
+  use_state_file();
+  open_journal();
+  ck_assert_int_eq(add("a", FC_SOURCE_REGISTRATION), FC_OK);
+  ck_assert_int_eq(add("b", FC_SOURCE_REGISTRATION), FC_OK);
+  ck_assert_int_eq(add("c", FC_SOURCE_REGISTRATION), FC_OK);
+  answer_all(FC_STATUS_PROCESSING);
+  job_fails("d");
+  (void)fc_journal_turn(journal, now);
+  close_journal();
+}
+
+START_TEST(a_load_that_fails_in_any_row_loses_nothing) {
+  leave_a_full_house();
+  failing_step = _i;
+  open_journal();
+  ck_assert_int_eq(failing_step, 0);
+  (void)fc_journal_turn(journal, now);
+  retry();
+  ck_assert_uint_eq(known_jobs(FC_STATUS_PROCESSING), 3);
+  close_journal();
+  open_journal();
+  ck_assert_uint_eq(known_jobs(FC_STATUS_PROCESSING), 3);
+  ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), 1);
+  close_journal();
+}
+END_TEST
+
+START_TEST(a_pending_event_outlives_a_load_that_fails) {
+  int told = 0;
+  leave_a_full_house();
+  failing_step = _i;
+  open_journal();
+  retry();
+  for (const char *says; *(says = event());)
+    told += strcmp(says, "extract d (d) failed") == 0;
+  ck_assert_int_eq(told, 1);
+  close_journal();
+}
+END_TEST
+
+START_TEST(without_a_state_file_jobs_come_and_go_for_ever) {
+  (void)snprintf(path, sizeof(path), "%s/none/state.db", directory);
+  settings.max_jobs = 3;
+  open_journal();
+  for (int round = 0; round < 3; round++) {
+    char id[3][8];
+    for (int i = 0; i < 3; i++) {
+      (void)snprintf(id[i], sizeof(id[i]), "%d-%d", round, i);
+      ck_assert_int_eq(add(id[i], FC_SOURCE_REGISTRATION), FC_OK);
+    }
+    answer_all(FC_STATUS_PROCESSING);
+    retry();
+    for (int i = 0; i < 3; i++)
+      ck_assert_int_eq(
+          fc_instance_forget(instance, id[i], FC_SOURCE_REGISTRATION, now),
+          FC_OK);
+  }
+  ck_assert_int_eq(add("last", FC_SOURCE_REGISTRATION), FC_OK);
+  close_journal();
+}
+END_TEST
+
+/* The configuration of the second run has "kept" alone, and its file comes
+ * late. */
+static int begin_late(enum fc_status status) {
+  use_state_file();
+  open_journal();
+  ck_assert_int_eq(add("kept", FC_SOURCE_CONFIG), FC_OK);
+  ck_assert_int_eq(add("gone", FC_SOURCE_CONFIG), FC_OK);
+  answer_all(status);
+  (void)fc_journal_turn(journal, now);
+  while (*event())
+    continue;
+  (void)fc_journal_turn(journal, now);
+  close_journal();
+  drive_pass_ms(&now, 10000);
+  int lock = lock_file();
+  open_journal();
+  ck_assert_int_eq(add("kept", FC_SOURCE_CONFIG), FC_OK);
+  return lock;
+}
+
+START_TEST(a_late_file_brings_back_nothing_that_nobody_wants) {
+  int lock = begin_late(FC_STATUS_PROCESSING);
+  answer_all(FC_STATUS_PROCESSING);
+  (void)fc_journal_turn(journal, now);
+  (void)close(lock);
+  retry();
+  ck_assert_uint_eq(known_jobs(FC_STATUS_PROCESSING), 1);
+  close_journal();
+}
+END_TEST
+
+START_TEST(a_late_file_knows_what_was_told) {
+  int lock = begin_late(FC_STATUS_FAILED);
+  (void)close(lock);
+  retry();
+  answer_all(FC_STATUS_FAILED);
+  (void)fc_journal_turn(journal, now);
+  while (*event())
+    ck_assert_ptr_null(strstr(event(), "failed"));
+  ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), 1);
+  close_journal();
+}
+END_TEST
+
+START_TEST(what_is_told_before_a_late_file_comes_is_marked) {
+  struct fc_delivery delivery;
+  char key[FC_EVENT_KEY_SIZE];
+  int lock = begin_late(FC_STATUS_FAILED);
+  answer_all(FC_STATUS_FAILED);
+  (void)fc_journal_turn(journal, now);
+  ck_assert(fc_instance_take_event(instance, now, &delivery));
+  ck_assert_int_eq(delivery.event.type, FC_EVENT_FAILED);
+  ck_assert(delivery.event.possible_duplicate);
+  ck_assert_str_eq(fc_event_key(&delivery.event, key), "extract/kept/failed");
+  fc_instance_handed_over(instance, &delivery);
+  (void)close(lock);
+  retry();
+  ck_assert_str_eq(event(), "");
+  close_journal();
+}
+END_TEST
+
+/* As `collectd -T` beside the daemon, which is gone in a moment. */
+START_TEST(a_lock_that_goes_soon_is_no_failure) {
+  use_state_file();
+  int lock = lock_file();
+  open_journal();
+  (void)fc_journal_turn(journal, now);
+  ck_assert_str_eq(event(), "");
+  (void)close(lock);
+  retry();
+  ck_assert_str_eq(event(), "");
+  close_journal();
+}
+END_TEST
+
+START_TEST(a_lock_that_stays_is_a_failure) {
+  use_state_file();
+  int lock = lock_file();
+  open_journal();
+  retry();
+  ck_assert_ptr_nonnull(strstr(event(), "in use by another daemon"));
+  (void)close(lock);
+  retry();
+  ck_assert_str_eq(event(), "state file usable again");
+  close_journal();
+}
+END_TEST
+
+static void run_in_directory(const char *format) {
+  char command[512];
+  (void)snprintf(command, sizeof(command), "cd '%s' && %s", directory, format);
+  ck_assert_int_eq(system(command), 0);
+}
+
+static const char *const disappearances[] = {
+    "rm -f state.db*",
+    "rm -f state.db",
+    "rm -f state.db-wal state.db-shm && cp -p backup.db new.db && mv new.db "
+    "state.db",
+};
+
+START_TEST(a_file_that_was_taken_away_is_written_anew) {
+  use_state_file();
+  open_journal();
+  job_fails("a");
+  (void)fc_journal_turn(journal, now);
+  ck_assert_str_eq(event(), "extract a (a) failed");
+  close_journal();
+  run_in_directory("cp -p state.db backup.db");
+  open_journal();
+  job_fails("b");
+  (void)fc_journal_turn(journal, now);
+  ck_assert_str_eq(event(), "extract b (b) failed");
+  (void)fc_journal_turn(journal, now);
+  run_in_directory(disappearances[_i]);
+  if (_i % 2 == 0)
+    job_fails("c");
+  (void)fc_journal_turn(journal, now);
+  while (*event())
+    continue;
+  close_journal();
+  open_journal();
+  ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), _i % 2 == 0 ? 3 : 2);
+  ck_assert_str_eq(event(), "");
+  close_journal();
+}
+END_TEST
+
+START_TEST(jobs_beyond_max_jobs_at_a_restart_are_told_of) {
+  leave_a_full_house();
+  settings.max_jobs = 2;
+  open_journal();
+  (void)fc_journal_turn(journal, now);
+  ck_assert_ptr_nonnull(strstr(event(), "MaxJobs 2 is reached"));
+  close_journal();
+  settings.max_jobs = 10;
+  open_journal();
+  ck_assert_uint_eq(known_jobs(FC_STATUS_PROCESSING), 3);
+  close_journal();
+}
+END_TEST
+
+START_TEST(configured_jobs_go_before_restored_registrations) {
+  leave_a_full_house();
+  settings.max_jobs = 3;
+  journal = fc_journal_new(path, now);
+  instance = fc_instance_new(&settings, 1000, 1);
+  ck_assert_int_eq(add("new", FC_SOURCE_CONFIG), FC_OK);
+  ck_assert_int_eq(fc_journal_add(journal, instance, now), FC_OK);
+  ck_assert_uint_eq(known_jobs(FC_STATUS_PROCESSING), 2);
+  close_journal();
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("journal");
   TCase *tests = tcase_create("journal");
@@ -208,6 +482,18 @@ int main(void) {
       tests, an_end_of_an_endpoint_is_told_once_whenever_the_restart_comes, 0,
       sizeof(endings) / sizeof(endings[0]));
   tcase_add_test(tests, what_may_have_been_told_before_a_loss_is_marked);
+  tcase_add_loop_test(tests, a_load_that_fails_in_any_row_loses_nothing, 1, 5);
+  tcase_add_loop_test(tests, a_pending_event_outlives_a_load_that_fails, 1, 5);
+  tcase_add_test(tests, without_a_state_file_jobs_come_and_go_for_ever);
+  tcase_add_test(tests, a_late_file_brings_back_nothing_that_nobody_wants);
+  tcase_add_test(tests, a_late_file_knows_what_was_told);
+  tcase_add_test(tests, what_is_told_before_a_late_file_comes_is_marked);
+  tcase_add_test(tests, a_lock_that_goes_soon_is_no_failure);
+  tcase_add_test(tests, a_lock_that_stays_is_a_failure);
+  tcase_add_loop_test(tests, a_file_that_was_taken_away_is_written_anew, 0,
+                      sizeof(disappearances) / sizeof(disappearances[0]));
+  tcase_add_test(tests, jobs_beyond_max_jobs_at_a_restart_are_told_of);
+  tcase_add_test(tests, configured_jobs_go_before_restored_registrations);
   suite_add_tcase(suite, tests);
   return suite_run(suite);
 }

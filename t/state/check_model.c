@@ -56,7 +56,6 @@ static void open_world(struct world *world) {
   ck_assert_ptr_nonnull(world->instance);
   ck_assert_int_eq(fc_journal_add(world->journal, world->instance, world->now),
                    FC_OK);
-  fc_instance_settle(world->instance, world->now);
 }
 
 static void close_world(struct world *world) {

@@ -291,8 +291,11 @@ END_TEST
 
 START_TEST(a_job_that_changes_while_it_is_being_saved_is_saved_again) {
   struct fc_unsaved changes[VIEWS];
+  struct fc_endpoint_record endpoints[FC_KIND_COUNT];
   bool urgent;
-  fc_instance_set_saving(instance, true, true);
+  fc_instance_attach(instance, /* unsure = */ false, now);
+  ck_assert_uint_eq(fc_instance_save_take_endpoints(instance, endpoints),
+                    FC_KIND_COUNT);
   ck_assert_int_eq(add("a", "n", FC_SOURCE_CONFIG), FC_OK);
   ck_assert_int_eq(add("b", "m", FC_SOURCE_CONFIG), FC_OK);
   answer("a", status_reply("failed"));
@@ -576,7 +579,6 @@ START_TEST(the_configured_kind_wins_over_what_the_state_file_says) {
   };
   ck_assert_int_eq(fc_instance_restore(instance, &record, true, now), FC_OK);
   ck_assert_int_eq(add_agent(FC_SOURCE_CONFIG), FC_OK);
-  fc_instance_settle(instance, now);
   ck_assert_int_eq(asked_kind(), FC_KIND_AGENT);
   ck_assert_str_eq(event(), "");
   ck_assert_uint_eq(stats().jobs[FC_STATUS_LOST], 0);
