@@ -18,8 +18,9 @@ struct fc_journal {
   int64_t retry_ms;
   int64_t lazy_ms; /* when figures are saved next */
   bool set_aside;  /* what earlier runs knew is gone */
-  char remark[FC_STORE_DETAIL_SIZE];
-  char warning[FC_STORE_DETAIL_SIZE];
+  bool damaged;    /* so it was the last time that it was given up */
+  char remark[FC_STATEFILE_DETAIL_SIZE];
+  char warning[FC_STATEFILE_DETAIL_SIZE];
 };
 
 static void set_saving(struct fc_journal *journal, bool durable) {
@@ -42,14 +43,18 @@ static void tell_usable(struct fc_journal *journal) {
 }
 
 static void give_up(struct fc_journal *journal, struct fc_now now) {
-  char detail[FC_STORE_DETAIL_SIZE];
+  char detail[FC_STATEFILE_DETAIL_SIZE];
   bool corrupt = fc_store_is_corrupt(journal->store);
   fc_text_copy(detail, sizeof(detail), fc_store_detail(journal->store));
   fc_store_rollback(journal->store);
   fc_store_close(journal->store, /* clean = */ false);
   journal->store = NULL;
-  /* A corrupt file is set aside by the next attempt: at once. */
-  journal->retry_ms = corrupt ? now.mono_ms : now.mono_ms + FC_JOURNAL_RETRY_MS;
+  /* A damaged file is set aside by the next attempt: at once, but not where a
+   * check of the whole file has just found nothing. */
+  journal->retry_ms = corrupt && !journal->damaged
+                          ? now.mono_ms
+                          : now.mono_ms + FC_JOURNAL_RETRY_MS;
+  journal->damaged = corrupt;
   for (size_t i = 0; i < journal->instances_len; i++)
     fc_instance_save_end(journal->instances[i], /* saved = */ false);
   set_saving(journal, /* durable = */ false);
@@ -104,6 +109,7 @@ static bool save(struct fc_journal *journal, struct fc_now now) {
     give_up(journal, now);
     return false;
   }
+  journal->damaged = false;
   for (size_t i = 0; i < journal->instances_len; i++)
     fc_instance_save_end(journal->instances[i], /* saved = */ true);
   return true;
@@ -152,15 +158,16 @@ static enum fc_error restore(struct fc_journal *journal,
 
 /* Opens the file; a failure leaves journal->store NULL. */
 static void open_store(struct fc_journal *journal, struct fc_now now) {
-  enum fc_store_trouble trouble;
-  char detail[FC_STORE_DETAIL_SIZE] = "";
+  enum fc_statefile_trouble trouble;
+  char detail[FC_STATEFILE_DETAIL_SIZE] = "";
   journal->retry_ms = now.mono_ms + FC_JOURNAL_RETRY_MS;
   journal->remark[0] = '\0';
-  if (fc_store_open(&journal->store, journal->path, now.epoch_s, &trouble,
-                    detail, sizeof(detail)))
+  if (fc_store_open(&journal->store, journal->path,
+                    journal->damaged ? INT64_MAX : FC_STORE_CHECK_MAX,
+                    now.epoch_s, &trouble, detail, sizeof(detail)))
     journal->store = NULL;
-  journal->set_aside = journal->store && trouble == FC_STORE_SET_ASIDE;
-  if (!journal->store || trouble != FC_STORE_FINE)
+  journal->set_aside = journal->store && trouble == FC_STATEFILE_SET_ASIDE;
+  if (!journal->store || trouble != FC_STATEFILE_FINE)
     tell_unusable(journal, detail);
   else
     fc_text_copy(journal->warning, sizeof(journal->warning), detail);
