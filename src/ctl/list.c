@@ -102,7 +102,7 @@ static void list_print(const struct list *list) {
 }
 
 int ctl_list(const struct ctl_options *options) {
-  char detail[FC_STORE_DETAIL_SIZE];
+  char detail[FC_STATEFILE_DETAIL_SIZE];
   size_t skipped = 0;
   struct list list;
   if (!list_init(&list, options->json)) {

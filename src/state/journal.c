@@ -28,11 +28,13 @@ struct fc_journal {
   struct member *members;
   size_t members_len;
   int64_t retry_ms;
-  int64_t lazy_ms;                   /* when figures are saved next */
-  bool set_aside;                    /* what earlier runs knew is gone */
-  bool was_locked;                   /* at the last attempt */
-  char reason[FC_STORE_DETAIL_SIZE]; /* why it cannot be used; "" if it can */
-  char warning[FC_STORE_DETAIL_SIZE];
+  int64_t lazy_ms; /* when figures are saved next */
+  bool set_aside;  /* what earlier runs knew is gone */
+  bool damaged;    /* so it was the last time that it was given up */
+  bool was_locked; /* at the last attempt */
+  char reason[FC_STATEFILE_DETAIL_SIZE]; /* why it cannot be used; "" if it can
+                                          */
+  char warning[FC_STATEFILE_DETAIL_SIZE];
 };
 
 /* One file, one notification: through the first instance. */
@@ -67,12 +69,15 @@ static void let_go(struct fc_journal *journal, int64_t retry_ms) {
     detach(&journal->members[i]);
 }
 
+/* A damaged file is set aside by the next attempt: at once, but not where a
+ * check of the whole file has just found nothing. */
 static void give_up(struct fc_journal *journal, struct fc_now now) {
-  char detail[FC_STORE_DETAIL_SIZE];
-  /* A corrupt file is set aside by the next attempt: at once. */
+  char detail[FC_STATEFILE_DETAIL_SIZE];
   bool corrupt = fc_store_is_corrupt(journal->store);
+  bool at_once = corrupt && !journal->damaged;
   fc_text_copy(detail, sizeof(detail), fc_store_detail(journal->store));
-  let_go(journal, corrupt ? now.mono_ms : now.mono_ms + FC_JOURNAL_RETRY_MS);
+  journal->damaged = corrupt;
+  let_go(journal, at_once ? now.mono_ms : now.mono_ms + FC_JOURNAL_RETRY_MS);
   report_unusable(journal, detail);
 }
 
@@ -125,6 +130,7 @@ static bool save(struct fc_journal *journal, struct fc_now now) {
     give_up(journal, now);
     return false;
   }
+  journal->damaged = false;
   for (size_t i = 0; i < journal->members_len; i++)
     fc_instance_save_end(journal->members[i].instance, /* saved = */ true);
   return true;
@@ -226,18 +232,19 @@ static enum fc_error attach(struct fc_journal *journal, struct member *member,
  * `collectd -T` beside the daemon: it counts when it is still there at the next
  * attempt. */
 static void open_store(struct fc_journal *journal, struct fc_now now) {
-  enum fc_store_trouble trouble;
-  char detail[FC_STORE_DETAIL_SIZE] = "";
+  enum fc_statefile_trouble trouble;
+  char detail[FC_STATEFILE_DETAIL_SIZE] = "";
   bool was_locked = journal->was_locked;
   journal->retry_ms = now.mono_ms + FC_JOURNAL_RETRY_MS;
-  if (fc_store_open(&journal->store, journal->path, now.epoch_s, &trouble,
-                    detail, sizeof(detail)))
+  if (fc_store_open(&journal->store, journal->path,
+                    journal->damaged ? INT64_MAX : FC_STORE_CHECK_MAX,
+                    now.epoch_s, &trouble, detail, sizeof(detail)))
     journal->store = NULL;
-  journal->was_locked = !journal->store && trouble == FC_STORE_LOCKED;
-  journal->set_aside = journal->store && trouble == FC_STORE_SET_ASIDE;
+  journal->was_locked = !journal->store && trouble == FC_STATEFILE_LOCKED;
+  journal->set_aside = journal->store && trouble == FC_STATEFILE_SET_ASIDE;
   if (journal->was_locked && !was_locked && !journal->reason[0])
     return;
-  if (!journal->store || trouble != FC_STORE_FINE)
+  if (!journal->store || trouble != FC_STATEFILE_FINE)
     report_unusable(journal, detail);
   else
     fc_text_copy(journal->warning, sizeof(journal->warning), detail);

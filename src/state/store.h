@@ -40,7 +40,8 @@
 #define FC_STORE_H
 
 #include "src/base/error.h"
-#include "src/watch/record.h"
+#include "src/state/column.h"
+#include "src/state/statefile.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,49 +50,37 @@
 struct fc_store;
 
 enum {
-  FC_STORE_APPLICATION_ID = 0x46437277,
-  FC_STORE_VERSION = 1,
-  FC_STORE_DETAIL_SIZE = 256,
-  FC_STORE_CHECK_MAX = 64 * 1024 * 1024 /* bytes; a larger file is not checked
-                                           as a whole when it is opened */
+  FC_STORE_CHECK_MAX = 64 * 1024 * 1024 /* bytes, for fc_store_open */
 };
 
-/* What became of an attempt to open. */
-enum fc_store_trouble {
-  FC_STORE_FINE,
-  FC_STORE_SET_ASIDE, /* it was corrupt: renamed, and a fresh one started */
-  FC_STORE_LOCKED,    /* another daemon has it */
-  FC_STORE_FOREIGN, /* another application's, or a newer version's: untouched */
-  FC_STORE_UNSAFE,  /* type, owner or permissions: untouched */
-  FC_STORE_IO       /* cannot be opened, read or written */
-};
-
-/* Opens or creates the file (mode 0600) and takes the lock; migrates an older
- * version after keeping a copy "<path>.v<N>". A corrupt file is renamed to
- * "<path>.corrupt-<now_s>", with its -wal, -shm and -journal, and a fresh one
- * started; names that are taken get "-1", "-2", ... appended; nothing is ever
- * deleted. A file that cannot be read (FC_STORE_IO) is not taken for corrupt,
- * nor is one that a power loss left half made: its journal takes it back. Up to
- * FC_STORE_CHECK_MAX bytes the whole file is checked; the damage of a larger
- * one shows where it is read.
+/* Opens or creates the file and takes its lock, as src/state/statefile.h says;
+ * brings an older version to the present one in one transaction, after keeping
+ * a copy "<path>.v<N>". A damaged file is set aside, and a new one started;
+ * nothing is ever deleted. A file that cannot be read (FC_STATEFILE_IO) is not
+ * taken for damaged, nor is one that a power loss left half made.
+ *
+ * Up to check_max bytes the whole file is checked; the damage of a larger one
+ * shows where it is read. That is FC_STORE_CHECK_MAX, or INT64_MAX after
+ * fc_store_is_corrupt: what was seen is then found, whatever the size. Takes
+ * about a second for 200 MB.
  *
  * *trouble says what was found, detail[size] says it in words (without "state
- * file"), also for FC_STORE_SET_ASIDE, which is success. With FC_STORE_FINE it
- * is "", or what is worth a warning: the file was readable by others, and is
- * not any more. FC_ERR_STATE or FC_ERR_MEMORY on failure; *store is written on
- * success only. Never waits for another daemon's lock.
+ * file"), also for FC_STATEFILE_SET_ASIDE, which is success. With
+ * FC_STATEFILE_FINE it is "", or what is worth a warning: the file was readable
+ * by others, and is not any more. FC_ERR_STATE or FC_ERR_MEMORY on failure;
+ * *store is written on success only. Never waits for another daemon's lock.
  *
- * A relative path is resolved now. Its directories may be symbolic links, the
- * file not. The host's other uses of SQLite are left alone: nothing of the
- * process is configured. */
+ * The host's other uses of SQLite are left alone: nothing of the process is
+ * configured. */
 FC_MUST_USE enum fc_error fc_store_open(struct fc_store **store,
-                                        const char *path, int64_t now_s,
-                                        enum fc_store_trouble *trouble,
+                                        const char *path, int64_t check_max,
+                                        int64_t now_s,
+                                        enum fc_statefile_trouble *trouble,
                                         char *detail, size_t size);
 
 /* True when the file was closed in good order, or did not exist: what is
  * pending in it has then certainly not been handed over. False after
- * FC_STORE_SET_ASIDE, where nothing is known of what was. */
+ * FC_STATEFILE_SET_ASIDE, where nothing is known of what was. */
 bool fc_store_was_clean(const struct fc_store *store);
 
 /* Calls back for each stored job of an instance, in the order in which they
@@ -159,11 +148,12 @@ const char *fc_store_detail(const struct fc_store *store);
 
 /* True when the last failure was corruption found while running, as far as
  * SQLite can tell it from a read error: the file has to be closed and opened
- * again, which sets it aside if it is so. */
+ * again with check_max INT64_MAX, which sets it aside if it is so. */
 bool fc_store_is_corrupt(const struct fc_store *store);
 
-/* True while the path leads to the file that is open: nobody has removed it or
- * put another in its place. */
+/* True while the path still leads to the open file, as
+ * fc_statefile_is_in_place says. To be asked before each save: otherwise the
+ * file has to be closed and opened again, and needs everything. */
 bool fc_store_is_in_place(const struct fc_store *store);
 
 /* Closes, and marks the file clean if told so. NULL is fine. */

@@ -60,11 +60,11 @@ static struct fc_job_record job(const char *id) {
                                 .pending = FC_EVENT_BIT(FC_EVENT_FAILED)};
 }
 
-static struct fc_store *open_store(enum fc_store_trouble *trouble) {
+static struct fc_store *open_store(enum fc_statefile_trouble *trouble) {
   struct fc_store *store = NULL;
-  char detail[FC_STORE_DETAIL_SIZE] = "";
-  enum fc_error error =
-      fc_store_open(&store, path, NOW, trouble, detail, sizeof(detail));
+  char detail[FC_STATEFILE_DETAIL_SIZE] = "";
+  enum fc_error error = fc_store_open(&store, path, FC_STORE_CHECK_MAX, NOW,
+                                      trouble, detail, sizeof(detail));
   FUZZ_REQUIRE(fuzz_is_safe(detail, strlen(detail)));
   FUZZ_REQUIRE(!error || detail[0]);
   return error ? NULL : store;
@@ -81,12 +81,12 @@ static bool put(struct fc_store *store, const char *id) {
 
 static void make_base(void) {
   const char *temp = access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm";
-  enum fc_store_trouble trouble;
+  enum fc_statefile_trouble trouble;
   (void)snprintf(folder, sizeof(folder), "%s/fc-fuzz-XXXXXX", temp);
   FUZZ_REQUIRE(mkdtemp(folder) && atexit(at_exit) == 0);
   (void)snprintf(path, sizeof(path), "%s/state.db", folder);
   struct fc_store *store = open_store(&trouble);
-  FUZZ_REQUIRE(store && trouble == FC_STORE_FINE);
+  FUZZ_REQUIRE(store && trouble == FC_STATEFILE_FINE);
   for (int i = 0; i < JOBS; i++) {
     char id[16];
     (void)snprintf(id, sizeof(id), "job-%d", i);
@@ -116,7 +116,7 @@ static bool is_number(bool has, double value) {
   return !has || isfinite(value);
 }
 
-static enum fc_error check_record(const struct fc_job_record *record,
+static enum fc_error check_column(const struct fc_job_record *record,
                                   void *data) {
   FUZZ_REQUIRE(fc_id_valid(record->id, strlen(record->id)));
   FUZZ_REQUIRE(fc_name_valid(record->name, strlen(record->name)));
@@ -146,7 +146,7 @@ static void ignore_endpoint(const struct fc_endpoint_record *record,
 
 static void use(struct fc_store *store) {
   size_t count = 0, skipped, found = 0;
-  bool read = !fc_store_load_jobs(store, "p", check_record, &count, &skipped);
+  bool read = !fc_store_load_jobs(store, "p", check_column, &count, &skipped);
   if (!fc_store_load_endpoints(store, "p", ignore_endpoint, NULL) && read &&
       put(store, "new") &&
       !fc_store_load_jobs(store, "p", find_new, &found, &skipped))
@@ -157,7 +157,7 @@ static void use(struct fc_store *store) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  enum fc_store_trouble trouble = FC_STORE_FINE;
+  enum fc_statefile_trouble trouble = FC_STATEFILE_FINE;
   if (!base_len)
     make_base();
   clean_up();

@@ -160,13 +160,14 @@ int unlink(const char *name) {
 /* --- The work: each job fails, is told of, and that is saved, too. */
 
 static struct fc_store *open_store(void) {
-  char detail[FC_STORE_DETAIL_SIZE];
-  enum fc_store_trouble trouble;
+  char detail[FC_STATEFILE_DETAIL_SIZE];
+  enum fc_statefile_trouble trouble;
   struct fc_store *store = NULL;
-  if (fc_store_open(&store, path, NOW, &trouble, detail, sizeof(detail)))
+  if (fc_store_open(&store, path, FC_STORE_CHECK_MAX, NOW, &trouble, detail,
+                    sizeof(detail)))
     return NULL;
   /* Nothing here damages a file: one set aside is a loss. */
-  if (trouble == FC_STORE_SET_ASIDE) {
+  if (trouble == FC_STATEFILE_SET_ASIDE) {
     fc_store_close(store, false);
     (void)fprintf(stderr, "set aside: %s\n", detail);
     return NULL;

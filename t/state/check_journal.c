@@ -1,6 +1,7 @@
 /* The state file goes away and comes back while instances go on. */
 
 #include "src/state/journal.h"
+#include "src/state/store.h"
 #include "src/watch/instance_save.h"
 
 #include "t/suite.h"
@@ -154,6 +155,53 @@ START_TEST(what_may_have_been_told_before_a_loss_is_marked) {
   ck_assert(delivery.event.possible_duplicate);
   fc_instance_handed_over(instance, &delivery);
   close_journal();
+}
+END_TEST
+
+/* Overwrites the first page of the jobs. Also makes the file longer than what
+ * is checked whenever it is opened; SQLite passes over what lies behind. */
+static void damage_large_file(void) {
+  unsigned char junk[4096];
+  sqlite3_stmt *statement;
+  sqlite3 *db;
+  ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_prepare_v2(
+                       db,
+                       "SELECT rootpage FROM sqlite_schema WHERE name = 'job'",
+                       -1, &statement, NULL),
+                   SQLITE_OK);
+  ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
+  int page = sqlite3_column_int(statement, 0);
+  ck_assert_int_eq(sqlite3_finalize(statement), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+  memset(junk, 0xff, sizeof(junk));
+  FILE *file = fopen(path, "r+");
+  ck_assert_ptr_nonnull(file);
+  ck_assert_int_eq(fseek(file, (page - 1) * (long)sizeof(junk), SEEK_SET), 0);
+  ck_assert_uint_eq(fwrite(junk, 1, sizeof(junk), file), sizeof(junk));
+  ck_assert_int_eq(fclose(file), 0);
+  ck_assert_int_eq(truncate(path, 2 * (off_t)FC_STORE_CHECK_MAX), 0);
+}
+
+START_TEST(damage_of_a_large_file_is_set_aside_once_it_was_seen) {
+  char kept[192];
+  (void)snprintf(path, sizeof(path), "%s/state.db", directory);
+  open_journal();
+  job_fails("a");
+  (void)fc_journal_turn(journal, now);
+  close_journal();
+  damage_large_file();
+  open_journal();
+  ck_assert_ptr_nonnull(strstr(event(), "state file unusable"));
+  job_fails("b");
+  (void)fc_journal_turn(journal, now);
+  (void)snprintf(kept, sizeof(kept), "%s.corrupt-%lld", path,
+                 (long long)now.epoch_s);
+  ck_assert_msg(access(kept, F_OK) == 0, "%s", fc_journal_remark(journal));
+  ck_assert_str_eq(event(), "state file usable again");
+  ck_assert_str_eq(event(), "extract b (b) failed");
+  (void)fc_journal_turn(journal, now);
+  reopen_with_one_failed_job();
 }
 END_TEST
 
@@ -478,6 +526,7 @@ int main(void) {
   tcase_add_test(tests, an_event_waits_until_it_is_saved);
   tcase_add_test(tests, a_file_that_cannot_be_opened_is_used_once_it_can);
   tcase_add_test(tests, a_file_that_is_locked_meanwhile_gets_everything_later);
+  tcase_add_test(tests, damage_of_a_large_file_is_set_aside_once_it_was_seen);
   tcase_add_loop_test(
       tests, an_end_of_an_endpoint_is_told_once_whenever_the_restart_comes, 0,
       sizeof(endings) / sizeof(endings[0]));

@@ -1,0 +1,267 @@
+#include "src/state/column.h"
+
+#include "src/api/request.h"
+#include "src/base/text.h"
+
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+enum { DECLARATION_SIZE = 64 };
+
+/* Rows outside are damaged; inside, sums of two cannot overflow. The years 0000
+ * to 9999, which is what a time stamp of the API can say. */
+static const int64_t time_min = -62167305600;
+static const int64_t time_max = 253402387200;
+
+/* How a member is stored. set() is not called for NULL. */
+struct fc_column_type {
+  enum fc_value_type value;
+  bool may_lack; /* even without a flag */
+  struct fc_value (*get)(const void *member);
+  bool (*set)(void *member, const struct fc_value *value, char *line);
+};
+
+static struct fc_value integer(int64_t value) {
+  return (struct fc_value){.type = FC_VALUE_INTEGER, .integer = value};
+}
+
+static struct fc_value text(const char *value) {
+  return (struct fc_value){.type = value ? FC_VALUE_TEXT : FC_VALUE_NULL,
+                           .text = value};
+}
+
+static struct fc_value string_get(const void *member) {
+  return text(*(const char *const *)member);
+}
+
+static bool id_set(void *member, const struct fc_value *value, char *line) {
+  (void)line;
+  *(const char **)member = value->text;
+  return fc_id_valid(value->text, strlen(value->text));
+}
+
+static bool name_set(void *member, const struct fc_value *value, char *line) {
+  (void)line;
+  *(const char **)member = value->text;
+  return fc_name_valid(value->text, strlen(value->text));
+}
+
+/* Text that the file may have from elsewhere, on its way to a log line. */
+static bool line_set(void *member, const struct fc_value *value, char *line) {
+  (void)fc_text_line(line, FC_ERROR_TEXT_SIZE, value->text,
+                     strlen(value->text));
+  *(const char **)member = line;
+  return true;
+}
+
+static struct fc_value kind_get(const void *member) {
+  const struct fc_kind *kind = fc_kind_get(*(const enum fc_kind_id *)member);
+  return text(kind ? kind->name : NULL);
+}
+
+static bool kind_set(void *member, const struct fc_value *value, char *line) {
+  const struct fc_kind *kind =
+      fc_kind_by_name(value->text, strlen(value->text));
+  (void)line;
+  if (kind)
+    *(enum fc_kind_id *)member = kind->id;
+  return kind != NULL;
+}
+
+static struct fc_value status_get(const void *member) {
+  return text(fc_status_name(*(const enum fc_status *)member));
+}
+
+static bool status_set(void *member, const struct fc_value *value, char *line) {
+  enum fc_status status = fc_status_from_name(value->text);
+  (void)line;
+  *(enum fc_status *)member = status;
+  return strcmp(fc_status_name(status), value->text) == 0;
+}
+
+static struct fc_value set_get(const void *member) {
+  return integer(*(const unsigned *)member);
+}
+
+static bool set_set(void *member, const struct fc_value *value, char *line) {
+  (void)line;
+  *(unsigned *)member = (unsigned)value->integer;
+  return value->integer >= 0 && value->integer <= INT_MAX;
+}
+
+static struct fc_value time_get(const void *member) {
+  return integer(*(const int64_t *)member);
+}
+
+static bool time_set(void *member, const struct fc_value *value, char *line) {
+  (void)line;
+  *(int64_t *)member = value->integer;
+  return value->integer >= time_min && value->integer <= time_max;
+}
+
+static struct fc_value bool_get(const void *member) {
+  return integer(*(const bool *)member);
+}
+
+static bool bool_set(void *member, const struct fc_value *value, char *line) {
+  (void)line;
+  *(bool *)member = value->integer != 0;
+  return value->integer == 0 || value->integer == 1;
+}
+
+static struct fc_value real_get(const void *member) {
+  double value = *(const double *)member;
+  return (struct fc_value){
+      .type = isfinite(value) ? FC_VALUE_REAL : FC_VALUE_NULL, .real = value};
+}
+
+static bool real_set(void *member, const struct fc_value *value, char *line) {
+  (void)line;
+  *(double *)member = value->real;
+  return isfinite(value->real);
+}
+
+static const struct fc_column_type
+    type_id = {FC_VALUE_TEXT, false, string_get, id_set},
+    type_name = {FC_VALUE_TEXT, false, string_get, name_set},
+    type_line = {FC_VALUE_TEXT, true, string_get, line_set},
+    type_kind = {FC_VALUE_TEXT, false, kind_get, kind_set},
+    type_status = {FC_VALUE_TEXT, false, status_get, status_set},
+    type_set = {FC_VALUE_INTEGER, false, set_get, set_set},
+    type_time = {FC_VALUE_INTEGER, false, time_get, time_set},
+    type_bool = {FC_VALUE_INTEGER, false, bool_get, bool_set},
+    type_real = {FC_VALUE_REAL, false, real_get, real_set};
+
+#define JOB(member) offsetof(struct fc_job_record, member)
+#define ENDPOINT(member) offsetof(struct fc_endpoint_record, member)
+
+/* No flag is a record's first member. */
+enum { ALWAYS = 0 };
+
+/* A new column is added to the files of older versions, whose jobs lack it: it
+ * needs a flag. */
+static const struct fc_column job_columns[] = {
+    {"id", &type_id, JOB(id), ALWAYS},
+    {"kind", &type_kind, JOB(kind), ALWAYS},
+    {"name", &type_name, JOB(name), ALWAYS},
+    {"sources", &type_set, JOB(sources), ALWAYS},
+    {"status", &type_status, JOB(status), ALWAYS},
+    {"previous", &type_status, JOB(previous), ALWAYS},
+    {"first_seen", &type_time, JOB(first_seen_s), ALWAYS},
+    {"processing_since", &type_time, JOB(processing_since_s),
+     JOB(has_processing_since)},
+    {"ended", &type_time, JOB(ended_s), JOB(has_ended)},
+    {"expires_at", &type_time, JOB(expires_at_s), JOB(has_expires_at)},
+    {"notified", &type_time, JOB(notified_s), JOB(has_notified)},
+    {"tokens", &type_real, JOB(tokens), JOB(has_tokens)},
+    {"credits", &type_real, JOB(credits), JOB(has_credits)},
+    {"percent", &type_real, JOB(percent), JOB(has_percent)},
+    {"stalled", &type_bool, JOB(stalled), ALWAYS},
+    {"flags", &type_set, JOB(flags), ALWAYS},
+    {"error", &type_line, JOB(error), ALWAYS},
+};
+
+static const struct fc_column endpoint_columns[] = {
+    {"kind", &type_kind, ENDPOINT(kind), ALWAYS},
+    {"sunset_reported", &type_time, ENDPOINT(sunset_reported_s), ALWAYS},
+    {"last_warning", &type_bool, ENDPOINT(last_warning_given), ALWAYS},
+    {"gone_reported", &type_bool, ENDPOINT(gone_reported), ALWAYS},
+};
+
+const struct fc_columns fc_job_columns = {job_columns, COUNT_OF(job_columns)};
+const struct fc_columns fc_endpoint_columns = {endpoint_columns,
+                                               COUNT_OF(endpoint_columns)};
+
+enum fc_value_type fc_column_value_type(const struct fc_column *column) {
+  return column->type->value;
+}
+
+struct fc_value fc_column_get(const struct fc_column *column,
+                              const void *record) {
+  const char *base = record;
+  return column->has == ALWAYS || *(const bool *)(base + column->has)
+             ? column->type->get(base + column->value)
+             : (struct fc_value){.type = FC_VALUE_NULL};
+}
+
+static bool may_lack(const struct fc_column *column) {
+  return column->has != ALWAYS || column->type->may_lack;
+}
+
+bool fc_column_set(const struct fc_column *column, void *record,
+                   const struct fc_value *value,
+                   char line[FC_ERROR_TEXT_SIZE]) {
+  char *base = record;
+  bool has = value->type != FC_VALUE_NULL;
+  if (column->has != ALWAYS)
+    *(bool *)(base + column->has) = has;
+  return has ? column->type->set(base + column->value, value, line)
+             : may_lack(column);
+}
+
+void fc_column_declare(const struct fc_column *column, char *out, size_t size) {
+  static const char *const types[] = {[FC_VALUE_INTEGER] = "INTEGER",
+                                      [FC_VALUE_REAL] = "REAL",
+                                      [FC_VALUE_TEXT] = "TEXT"};
+  size_t used = 0;
+  fc_text_append(out, size, &used, "%s %s%s", column->name,
+                 types[column->type->value],
+                 may_lack(column) ? "" : " NOT NULL");
+}
+
+static void name_list(const struct fc_column *column, char *out, size_t size) {
+  fc_text_copy(out, size, column->name);
+}
+
+static void mark_list(const struct fc_column *column, char *out, size_t size) {
+  (void)column;
+  fc_text_copy(out, size, "?");
+}
+
+static void update_list(const struct fc_column *column, char *out,
+                        size_t size) {
+  size_t used = 0;
+  fc_text_append(out, size, &used, "%s = excluded.%s", column->name,
+                 column->name);
+}
+
+static const struct list {
+  const char *word;
+  size_t first;
+  void (*print)(const struct fc_column *column, char *out, size_t size);
+} lists[] = {
+    {"@columns", 0, name_list},
+    {"@marks", 0, mark_list},
+    {"@updates", 1, update_list},
+    {"@declarations", 0, fc_column_declare},
+};
+
+static void list_append(const struct list *list,
+                        const struct fc_columns *columns, char *sql,
+                        size_t size, size_t *used) {
+  char item[DECLARATION_SIZE];
+  for (size_t i = list->first; i < columns->len; i++) {
+    list->print(&columns->column[i], item, sizeof(item));
+    fc_text_append(sql, size, used, "%s%s", i > list->first ? ", " : "", item);
+  }
+}
+
+void fc_columns_expand(const struct fc_columns *columns, char *sql, size_t size,
+                       const char *text) {
+  size_t used = 0, len;
+  for (;;) {
+    len = strcspn(text, "@");
+    fc_text_append(sql, size, &used, "%.*s", (int)len, text);
+    text += len;
+    if (!*text)
+      return;
+    const struct list *list = lists;
+    while (strncmp(text, list->word, strlen(list->word)) != 0)
+      list++;
+    list_append(list, columns, sql, size, &used);
+    text += strlen(list->word);
+  }
+}
