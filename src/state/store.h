@@ -1,5 +1,6 @@
-/* The state file: what outlives a restart, in SQLite (WAL). The only user of
- * sqlite3. One thread at a time; the poller's, once it runs.
+/* The rows of the state file: what outlives a restart, in SQLite (WAL). The
+ * file itself is src/state/statefile.h, the columns are src/state/record.h. One
+ * thread at a time; the poller's, once it runs.
  *
  * Other programs may read the file while the daemon runs (firecrawlctl list
  * does): open it read-only, look at application_id and user_version, and read
@@ -61,8 +62,8 @@ enum {
  *
  * Up to check_max bytes the whole file is checked; the damage of a larger one
  * shows where it is read. That is FC_STORE_CHECK_MAX, or INT64_MAX after
- * fc_store_is_corrupt: what was seen is then found, whatever the size. Takes
- * about a second for 200 MB.
+ * fc_store_is_corrupt: what was seen is then found, whatever the size, and
+ * reading all of it takes its time.
  *
  * *trouble says what was found, detail[size] says it in words (without "state
  * file"), also for FC_STATEFILE_SET_ASIDE, which is success. With
