@@ -73,8 +73,10 @@ static const struct {
   const char *name;
   void (*take)(struct fc_call *call, const char *value, size_t len);
 } headers[] = {
-    {"Date", header_date},     {"Retry-After", header_retry_after},
-    {"Sunset", header_sunset}, {"Link", header_link},
+    {"Date", header_date},
+    {"Retry-After", header_retry_after},
+    {"Sunset", header_sunset},
+    {"Link", header_link},
 };
 
 static void on_header(struct fc_exchange *exchange, const char *name,
@@ -222,8 +224,7 @@ static void decide_retry_after(struct fc_call *call) {
     seconds = result->reply.retry_after_s;
   }
   result->has_retry_after = true;
-  result->retry_after_s =
-      fc_max64(0, fc_min64(seconds, FC_RETRY_AFTER_MAX_S));
+  result->retry_after_s = fc_max64(0, fc_min64(seconds, FC_RETRY_AFTER_MAX_S));
 }
 
 /* The code counts wherever one arrived: a 503 cut short is still a 503. Only a

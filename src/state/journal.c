@@ -24,7 +24,7 @@ struct fc_journal {
 
 static void set_saving(struct fc_journal *journal, bool durable) {
   for (size_t i = 0; i < journal->instances_len; i++)
-    fc_instance_set_saving(journal->instances[i], true, durable);
+    fc_instance_set_saving(journal->instances[i], durable);
 }
 
 /* One file, one notification: through the first instance. */
@@ -113,7 +113,7 @@ struct restoring {
   struct fc_instance *instance;
   bool clean;
   struct fc_now now;
-  size_t refused;
+  size_t refused; /* beyond MaxJobs */
 };
 
 static enum fc_error restore_job(const struct fc_job_record *record,
@@ -121,9 +121,9 @@ static enum fc_error restore_job(const struct fc_job_record *record,
   struct restoring *restoring = data;
   enum fc_error error = fc_instance_restore(restoring->instance, record,
                                             restoring->clean, restoring->now);
-  if (error == FC_ERR_MEMORY)
+  if (error != FC_ERR_LIMIT)
     return error;
-  restoring->refused += error != FC_OK;
+  restoring->refused++;
   return FC_OK;
 }
 
@@ -147,6 +147,11 @@ static enum fc_error restore(struct fc_journal *journal,
   if (!error)
     error = fc_store_load_endpoints(journal->store, name, restore_endpoint,
                                     &restoring);
+  if (!error && skipped + restoring.refused)
+    fc_instance_note(instance, FC_SEVERITY_WARNING,
+                     "state file: jobs not restored: %zu whose rows make no "
+                     "sense, %zu beyond MaxJobs",
+                     skipped, restoring.refused);
   return error;
 }
 
@@ -251,7 +256,7 @@ enum fc_error fc_journal_add(struct fc_journal *journal,
   instances[journal->instances_len++] = instance;
   if (journal->instances_len == 1 && journal->remark[0])
     fc_instance_state_unusable(instance, journal->remark);
-  fc_instance_set_saving(instance, true, journal->store != NULL);
+  fc_instance_set_saving(instance, journal->store != NULL);
   if (journal->instances_len == 1 && journal->warning[0])
     fc_instance_note(instance, FC_SEVERITY_OKAY, "state file: %s",
                      journal->warning);
@@ -262,10 +267,6 @@ enum fc_error fc_journal_add(struct fc_journal *journal,
   if (journal->store)
     tell_usable(journal);
   return FC_OK;
-}
-
-const char *fc_journal_remark(const struct fc_journal *journal) {
-  return journal->remark;
 }
 
 /* When there is something to save: now, later, or never. */

@@ -26,16 +26,12 @@ enum {
  * be used is told of through the first instance. */
 struct fc_journal *fc_journal_new(const char *path, struct fc_now now);
 
-/* Restores the instance's jobs and saves its changes from now on. The instance
- * must outlive the journal. To be called before the instance's own jobs are
- * added. */
+/* Restores the instance's jobs, with a note of how many it cannot restore, and
+ * saves its changes from now on. The instance must outlive the journal. To be
+ * called before the instance's own jobs are added. */
 FC_MUST_USE enum fc_error fc_journal_add(struct fc_journal *journal,
                                          struct fc_instance *instance,
                                          struct fc_now now);
-
-/* Why the file could not be used at the last attempt, or what was set aside;
- * "" if all is well. Valid until the next call. */
-const char *fc_journal_remark(const struct fc_journal *journal);
 
 /* Saves what must not wait, and retries a file that could not be used. Returns
  * when to call again at the latest, monotonic. */

@@ -1,10 +1,7 @@
 #include "src/watch/instance_save.h"
 
-#include "src/api/request.h"
 #include "src/base/text.h"
 #include "src/watch/instance_private.h"
-
-#include <string.h>
 
 static void restore_times(struct fc_job *job,
                           const struct fc_job_record *record) {
@@ -45,7 +42,7 @@ static enum fc_error restore_new(struct fc_instance *instance,
                                  struct fc_now now) {
   struct fc_job *job;
   struct fc_registry *registry = &instance->registry;
-  if (registry->len - instance->kept >= (size_t)instance->settings->max_jobs)
+  if (fc_instance_is_full(instance))
     return FC_ERR_LIMIT;
   enum fc_error error = fc_registry_add(registry, fc_kind_get(record->kind),
                                         record->id, record->name, &job);
@@ -82,9 +79,6 @@ enum fc_error fc_instance_restore(struct fc_instance *instance,
                                   const struct fc_job_record *record,
                                   bool clean, struct fc_now now) {
   enum fc_error error = FC_OK;
-  if (!fc_id_valid(record->id, strlen(record->id)) ||
-      !fc_name_valid(record->name, strlen(record->name)))
-    return FC_ERR_ARGUMENT;
   fc_instance_lock(instance);
   if (!fc_registry_find(&instance->registry, record->id))
     error = restore_new(instance, record, clean, now);
@@ -138,10 +132,9 @@ bool fc_instance_knows(struct fc_instance *instance, const char *id) {
   return known;
 }
 
-void fc_instance_set_saving(struct fc_instance *instance, bool saves,
-                            bool durable) {
+void fc_instance_set_saving(struct fc_instance *instance, bool durable) {
   fc_instance_lock(instance);
-  instance->saves = saves;
+  instance->saves = true;
   instance->durable = durable;
   fc_instance_unlock(instance);
 }
@@ -176,7 +169,6 @@ static unsigned record_flags(const struct fc_job *job) {
 }
 
 static void fill(const struct fc_job *job, struct fc_unsaved *change) {
-  bool ended = fc_status_is_final(job->status) || job->status == FC_STATUS_LOST;
   fc_text_copy(change->id, sizeof(change->id), job->id);
   fc_text_copy(change->name, sizeof(change->name), job->name->text);
   fc_text_copy(change->error, sizeof(change->error),
@@ -193,7 +185,7 @@ static void fill(const struct fc_job *job, struct fc_unsaved *change) {
       .first_seen_s = job->first_seen_s,
       .has_processing_since = job->observed,
       .processing_since_s = job->processing_since_s,
-      .has_ended = ended,
+      .has_ended = fc_status_has_ended(job->status),
       .ended_s = job->ended_s,
       .has_expires_at = job->has_expires_at,
       .expires_at_s = job->expires_at_s,
@@ -283,11 +275,8 @@ void fc_instance_save_end(struct fc_instance *instance, bool saved) {
 
 void fc_instance_state_unusable(struct fc_instance *instance,
                                 const char *text) {
-  struct fc_failure *failure = &instance->failures[FC_CLASS_STATE];
   fc_instance_lock(instance);
-  failure->count++;
-  failure->id[0] = '\0';
-  fc_text_copy(failure->detail, sizeof(failure->detail), text);
+  fc_instance_count_failure(instance, FC_CLASS_STATE, "", text);
   if (!instance->state_text[0]) {
     fc_text_copy(instance->state_text, sizeof(instance->state_text), text);
     fc_instance_owe(instance, FC_EVENT_STATE_UNUSABLE,

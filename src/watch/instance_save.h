@@ -9,7 +9,7 @@
 
 /* Brings back a job as it was stored, unless it is known. `clean`: what is
  * pending in it has certainly not been handed over. FC_ERR_LIMIT beyond
- * MaxJobs, FC_ERR_ARGUMENT for a bad ID or name, FC_ERR_MEMORY. */
+ * MaxJobs, FC_ERR_MEMORY. */
 FC_MUST_USE enum fc_error
 fc_instance_restore(struct fc_instance *instance,
                     const struct fc_job_record *record, bool clean,
@@ -30,10 +30,9 @@ void fc_instance_set_unsure(struct fc_instance *instance);
 /* Whether a job is known. */
 bool fc_instance_knows(struct fc_instance *instance, const char *id);
 
-/* Tells whether there is a state file (`saves`: changes are queued for it) and
- * whether it works (`durable`: events wait until they are saved). */
-void fc_instance_set_saving(struct fc_instance *instance, bool saves,
-                            bool durable);
+/* There is a state file: changes are queued for it from now on. `durable`: it
+ * works, and events wait until they are saved. */
+void fc_instance_set_saving(struct fc_instance *instance, bool durable);
 
 /* Queues everything. */
 void fc_instance_save_all(struct fc_instance *instance);

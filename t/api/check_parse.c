@@ -213,12 +213,9 @@ static const struct {
   const char *json;
   bool has;
 } successes[] = {
-    {"{\"success\":true}", true},
-    {"{\"success\":false}", true},
-    {"{\"success\":null}", false},
-    {"{\"success\":1}", false},
-    {"{\"success\":\"true\"}", false},
-    {"{\"success\":[]}", false},
+    {"{\"success\":true}", true},      {"{\"success\":false}", true},
+    {"{\"success\":null}", false},     {"{\"success\":1}", false},
+    {"{\"success\":\"true\"}", false}, {"{\"success\":[]}", false},
 };
 enum { SUCCESSES = sizeof(successes) / sizeof(successes[0]) };
 
@@ -559,20 +556,19 @@ static const struct {
 } captures[] = {
     {"v1-completed.http", FC_STATUS_COMPLETED, 1795478527, ""},
     {"v2-completed.http", FC_STATUS_COMPLETED, 1795478527, ""},
-    {"v1-completed-record-lapsed.http", FC_STATUS_COMPLETED, 1795458360,
-     ""},
-    {"v1-completed-result-not-yet-stored.http", FC_STATUS_PROCESSING, 1795478527, ""},
-    {"v1-processing-with-steps.http", FC_STATUS_PROCESSING, 1795478527,
-     ""},
-    {"v1-failed-record-lapsed-reads-processing.http", FC_STATUS_PROCESSING, 1795458360, ""},
+    {"v1-completed-record-lapsed.http", FC_STATUS_COMPLETED, 1795458360, ""},
+    {"v1-completed-result-not-yet-stored.http", FC_STATUS_PROCESSING,
+     1795478527, ""},
+    {"v1-processing-with-steps.http", FC_STATUS_PROCESSING, 1795478527, ""},
+    {"v1-failed-record-lapsed-reads-processing.http", FC_STATUS_PROCESSING,
+     1795458360, ""},
     {"v1-cancelled.http", FC_STATUS_CANCELLED, 1795478527, ""},
     {"v1-failed.http", FC_STATUS_FAILED, 1795478527,
      "An unexpected error occurred. Please contact help@firecrawl.com for "
      "help."},
     {"v1-not-found.http", FC_STATUS_NONE, 0, "Extract job not found"},
     {"v1-no-key.http", FC_STATUS_NONE, 0, "Unauthorized"},
-    {"v1-bad-key.http", FC_STATUS_NONE, 0,
-     "Unauthorized: Invalid token"},
+    {"v1-bad-key.http", FC_STATUS_NONE, 0, "Unauthorized: Invalid token"},
 };
 enum { CAPTURES = sizeof(captures) / sizeof(captures[0]) };
 
@@ -634,8 +630,8 @@ static void add_member_tests(TCase *tcase) {
   tcase_add_loop_test(tcase, only_a_status_string_is_a_status, 0, STATUSES);
   tcase_add_test(tcase, a_long_status_word_is_cut);
   tcase_add_loop_test(tcase, only_a_boolean_is_success, 0, SUCCESSES);
-  tcase_add_loop_test(
-      tcase, an_expiry_is_read_or_absent_beside_the_status, 0, EXPIRIES);
+  tcase_add_loop_test(tcase, an_expiry_is_read_or_absent_beside_the_status, 0,
+                      EXPIRIES);
   tcase_add_loop_test(tcase, a_figure_is_a_finite_number_not_below_zero, 0,
                       NUMBERS);
   tcase_add_test(tcase, each_figure_has_its_own_member);

@@ -3,6 +3,7 @@
 #include "src/state/journal.h"
 #include "src/watch/instance_save.h"
 
+#include "t/fake/folder.h"
 #include "t/suite.h"
 #include "t/watch/drive.h"
 
@@ -19,10 +20,7 @@ static struct fc_now now;
 static char directory[64], path[128];
 
 static void set_up(void) {
-  const char *base = getenv("TMPDIR");
-  (void)snprintf(directory, sizeof(directory), "%s/fc-journal-XXXXXX",
-                 base && strlen(base) < 40 ? base : "/tmp");
-  ck_assert_ptr_nonnull(mkdtemp(directory));
+  test_folder_make(directory, sizeof(directory), "journal");
   fc_settings_init(&settings);
   settings.name = strdup("prod");
   settings.accept_registrations = true;
@@ -30,10 +28,8 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-  char command[128];
   fc_settings_release(&settings);
-  (void)snprintf(command, sizeof(command), "rm -rf '%s'", directory);
-  ck_assert_int_eq(system(command), 0);
+  test_folder_remove(directory);
 }
 
 static void open_journal(void) {
@@ -196,6 +192,37 @@ START_TEST(an_end_of_an_endpoint_is_told_once_whenever_the_restart_comes) {
 }
 END_TEST
 
+static void sql(const char *text) {
+  sqlite3 *file;
+  ck_assert_int_eq(sqlite3_open(path, &file), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_exec(file, text, NULL, NULL, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_close(file), SQLITE_OK);
+}
+
+START_TEST(jobs_that_cannot_be_restored_are_told_in_one_line) {
+  struct fc_note note;
+  (void)snprintf(path, sizeof(path), "%s/state.db", directory);
+  open_journal();
+  job_fails("a");
+  job_fails("b");
+  job_fails("c");
+  close_journal();
+  open_journal();
+  ck_assert(!fc_instance_take_note(instance, &note));
+  close_journal();
+  sql("UPDATE job SET kind = 'none' WHERE id = 'a'");
+  settings.max_jobs = 1;
+  open_journal();
+  ck_assert(fc_instance_take_note(instance, &note));
+  ck_assert_int_eq(note.severity, FC_SEVERITY_WARNING);
+  ck_assert_str_eq(note.text,
+                   "state file: jobs not restored: 1 whose rows make "
+                   "no sense, 1 beyond MaxJobs");
+  ck_assert(!fc_instance_take_note(instance, &note));
+  close_journal();
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("journal");
   TCase *tests = tcase_create("journal");
@@ -208,6 +235,7 @@ int main(void) {
       tests, an_end_of_an_endpoint_is_told_once_whenever_the_restart_comes, 0,
       sizeof(endings) / sizeof(endings[0]));
   tcase_add_test(tests, what_may_have_been_told_before_a_loss_is_marked);
+  tcase_add_test(tests, jobs_that_cannot_be_restored_are_told_in_one_line);
   suite_add_tcase(suite, tests);
   return suite_run(suite);
 }

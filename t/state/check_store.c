@@ -2,11 +2,11 @@
 
 #include "src/base/text.h"
 
+#include "t/fake/folder.h"
 #include "t/suite.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <math.h>
 #include <sched.h>
@@ -36,25 +36,12 @@ static const char *beside(const char *suffix) {
 }
 
 static void folder_make(void) {
-  const char *temp = getenv("TMPDIR");
-  (void)snprintf(folder, sizeof(folder), "%s/fc-store-XXXXXX",
-                 temp ? temp : "/tmp");
-  ck_assert_ptr_nonnull(mkdtemp(folder));
+  test_folder_make(folder, sizeof(folder), "store");
   ck_assert_int_eq(chmod(folder, 0755), 0);
   (void)snprintf(path, sizeof(path), "%s/state.db", folder);
 }
 
-static int entry_remove(const char *name, const struct stat *info, int type,
-                        struct FTW *walk) {
-  (void)info;
-  (void)type;
-  (void)walk;
-  return remove(name);
-}
-
-static void folder_remove(void) {
-  (void)nftw(folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
-}
+static void folder_remove(void) { test_folder_remove(folder); }
 
 static enum fc_error try_open(struct fc_store **store) {
   trouble = (enum fc_store_trouble)99;

@@ -292,7 +292,7 @@ END_TEST
 START_TEST(a_job_that_changes_while_it_is_being_saved_is_saved_again) {
   struct fc_unsaved changes[VIEWS];
   bool urgent;
-  fc_instance_set_saving(instance, true, true);
+  fc_instance_set_saving(instance, true);
   ck_assert_int_eq(add("a", "n", FC_SOURCE_CONFIG), FC_OK);
   ck_assert_int_eq(add("b", "m", FC_SOURCE_CONFIG), FC_OK);
   answer("a", status_reply("failed"));

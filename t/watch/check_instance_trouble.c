@@ -666,7 +666,7 @@ END_TEST
 
 START_TEST(a_loss_is_not_told_before_the_state_file_has_it) {
   struct fc_unsaved changes[4];
-  fc_instance_set_saving(instance, true, true);
+  fc_instance_set_saving(instance, true);
   ck_assert_int_eq(add("a"), FC_OK);
   answer("a", drive_status(FC_STATUS_PROCESSING));
   answer("a", not_found());
@@ -881,7 +881,7 @@ START_TEST(three_threads_do_not_disturb_each_other) {
   settings.repeat_interval_s = 20;
   settings.notify_completed = true;
   renew();
-  fc_instance_set_saving(instance, true, true);
+  fc_instance_set_saving(instance, true);
   add_many(50);
   atomic_store(&shared_ms, now.mono_ms);
   atomic_store(&polling, true);
