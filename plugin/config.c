@@ -374,14 +374,6 @@ static const struct option *find_option(const char *name) {
   return NULL;
 }
 
-const char *fc_config_option(size_t i) {
-  const size_t len = sizeof(options) / sizeof(options[0]);
-  if (i < len)
-    return options[i].name;
-  const struct fc_kind *kind = fc_kind_get((enum fc_kind_id)(i - len));
-  return kind ? kind->option : NULL;
-}
-
 static int add_job(const struct fc_kind *kind, const oconfig_item_t *item,
                    struct fc_settings *settings, struct reason *reason) {
   char text[QUOTE_SIZE];

@@ -24,9 +24,6 @@ struct fc_config {
  * stop the whole daemon. */
 void fc_config_read(struct fc_config *config, const oconfig_item_t *block);
 
-/* The name of the i-th option of an <Instance>, NULL behind the last one. */
-const char *fc_config_option(size_t i);
-
 /* Frees everything; the struct is then all zero bytes. */
 void fc_config_release(struct fc_config *config);
 

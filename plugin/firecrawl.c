@@ -33,7 +33,6 @@ enum { EARLY_MAX = 256 /* registrations kept until init */ };
 /* One <Instance> at work. */
 struct fc_watched {
   struct fc_instance *instance;
-  const struct fc_metrics *metrics;
   struct fc_complaints complaints;
 };
 
@@ -90,7 +89,7 @@ static int fc_read(user_data_t *user_data) {
   fc_instance_stats(watched->instance, now, &stats);
   log_notes(watched);
   fc_complain(&watched->complaints, settings->name, &stats, now);
-  fc_metrics_dispatch(watched->metrics, watched->instance, &stats, now);
+  fc_metrics_dispatch(&plugin.metrics, watched->instance, &stats, now);
   hand_over_events(watched, now);
   return 0;
 }
@@ -142,7 +141,6 @@ static struct fc_watched *watched_new(const struct fc_settings *settings,
   struct fc_watched *watched = calloc(1, sizeof(*watched));
   if (!watched)
     return NULL;
-  watched->metrics = &plugin.metrics;
   watched->instance =
       fc_instance_new(settings, plugin_interval_ms(), random_seed(now));
   if (!watched->instance) {
@@ -223,6 +221,12 @@ static void end_phase(void) {
   pthread_mutex_unlock(&plugin.lock);
 }
 
+static void free_early(void) {
+  free(plugin.early);
+  plugin.early = NULL;
+  plugin.early_len = 0;
+}
+
 static void release(void) {
   end_phase();
   fc_poller_free(plugin.poller);
@@ -231,9 +235,7 @@ static void release(void) {
   plugin.journal = NULL;
   for (size_t i = 0; i < plugin.watched_len; i++)
     watched_free(plugin.watched[i]);
-  free(plugin.early);
-  plugin.early = NULL;
-  plugin.early_len = 0;
+  free_early();
   free(plugin.watched);
   plugin.watched = NULL;
   plugin.watched_len = 0;
@@ -285,9 +287,7 @@ static void keep_early(const notification_t *notification) {
 static void take_early(void) {
   for (size_t i = 0; i < plugin.early_len; i++)
     take_registration(&plugin.early[i]);
-  free(plugin.early);
-  plugin.early = NULL;
-  plugin.early_len = 0;
+  free_early();
 }
 
 /* Every notification of the daemon comes by, our own among them. */

@@ -1,6 +1,7 @@
 #include "src/api/client.h"
 
 #include "src/api/request.h"
+#include "src/base/minmax.h"
 #include "src/base/text.h"
 #include "src/base/timestamp.h"
 
@@ -44,14 +45,6 @@ static void header_sunset(struct fc_call *call, const char *value, size_t len) {
       fc_timestamp_http(value, len, call->now_s, &call->result.sunset_s);
 }
 
-/* "true" before RFC 9745, "@1788393600" since. */
-static void header_deprecation(struct fc_call *call, const char *value,
-                               size_t len) {
-  int64_t since_s;
-  call->result.deprecated = (len == 4 && strncasecmp(value, "true", 4) == 0) ||
-                            fc_timestamp_structured(value, len, &since_s);
-}
-
 static void header_retry_after(struct fc_call *call, const char *value,
                                size_t len) {
   if (call->has_retry_header || len >= sizeof(call->retry_header))
@@ -80,8 +73,9 @@ static const struct {
   const char *name;
   void (*take)(struct fc_call *call, const char *value, size_t len);
 } headers[] = {
-    {"Date", header_date},     {"Retry-After", header_retry_after},
-    {"Sunset", header_sunset}, {"Deprecation", header_deprecation},
+    {"Date", header_date},
+    {"Retry-After", header_retry_after},
+    {"Sunset", header_sunset},
     {"Link", header_link},
 };
 
@@ -229,12 +223,8 @@ static void decide_retry_after(struct fc_call *call) {
       return;
     seconds = result->reply.retry_after_s;
   }
-  if (seconds < 0)
-    seconds = 0;
-  if (seconds > FC_RETRY_AFTER_MAX_S)
-    seconds = FC_RETRY_AFTER_MAX_S;
   result->has_retry_after = true;
-  result->retry_after_s = seconds;
+  result->retry_after_s = fc_max64(0, fc_min64(seconds, FC_RETRY_AFTER_MAX_S));
 }
 
 /* The code counts wherever one arrived: a 503 cut short is still a 503. Only a

@@ -26,7 +26,7 @@ struct fc_result {
   enum fc_error error; /* FC_OK unless answer is FC_ANSWER_NONE */
   int http_code;       /* 0: no reply */
   double seconds;      /* the request's time */
-  bool has_date, has_sunset, has_retry_after, deprecated;
+  bool has_date, has_sunset, has_retry_after;
   int64_t date_s;        /* Date header, epoch (RFC 9110 section 6.6.1) */
   int64_t sunset_s;      /* Sunset header, epoch (RFC 8594) */
   int64_t retry_after_s; /* of a 429 or 503: header, else body field, else

@@ -76,7 +76,7 @@ enum fc_error fc_key_read(struct fc_key *key, const char *path,
   char *text;
   size_t len;
   enum fc_error error = fc_file_read(path, (size_t)2 * PAGE_SIZE, &text, &len,
-                                     NULL, access, detail, size);
+                                     access, detail, size);
   if (error)
     return error;
   size_t whole = len;

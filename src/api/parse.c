@@ -126,12 +126,6 @@ static void take_status(struct json_object *root,
   take_word(status, secrets, reply->status_word);
 }
 
-static void take_success(struct json_object *root, struct fc_reply *reply) {
-  struct json_object *success = member(root, "success", json_type_boolean);
-  reply->has_success = success != NULL;
-  reply->success = success && json_object_get_boolean(success);
-}
-
 static void take_expires_at(struct json_object *root, struct fc_reply *reply) {
   struct json_object *expires = member(root, "expiresAt", json_type_string);
   if (!expires)
@@ -139,7 +133,6 @@ static void take_expires_at(struct json_object *root, struct fc_reply *reply) {
   struct slice slice = slice_of(expires);
   reply->has_expires_at =
       fc_timestamp_rfc3339(slice.text, slice.len, &reply->expires_at);
-  reply->bad_expires_at = !reply->has_expires_at;
 }
 
 static void take_figures(struct json_object *root, struct fc_reply *reply) {
@@ -236,7 +229,7 @@ enum fc_error fc_parse_reply(const char *json, size_t len,
   if (error)
     goto out;
   take_status(root, secrets, &taken);
-  take_success(root, &taken);
+  taken.has_success = member(root, "success", json_type_boolean) != NULL;
   take_expires_at(root, &taken);
   take_figures(root, &taken);
   take_retry_after(root, &error_text, &taken);

@@ -24,9 +24,8 @@ enum {
  * absent, which is no error. Text is one safe line (src/base/text.h). */
 struct fc_reply {
   enum fc_status status; /* FC_STATUS_NONE: no status string in the reply */
-  bool has_success, success;
-  bool has_expires_at;
-  bool bad_expires_at; /* present, a string, and no RFC 3339 date-time */
+  bool has_success;      /* a boolean, of whatever value */
+  bool has_expires_at;   /* an RFC 3339 date-time */
   bool has_tokens, has_credits, has_completed, has_total, has_retry_after;
   int64_t expires_at; /* epoch seconds */
   double tokens;      /* finite, >= 0; an integer of 63 bits or fewer */

@@ -53,3 +53,7 @@ enum fc_status fc_status_from_name(const char *name) {
 bool fc_status_is_final(enum fc_status status) {
   return in_table(status) && statuses[status].final;
 }
+
+bool fc_status_has_ended(enum fc_status status) {
+  return fc_status_is_final(status) || status == FC_STATUS_LOST;
+}

@@ -34,4 +34,7 @@ enum fc_status fc_status_from_name(const char *name);
  * and no later answer undoes it. */
 bool fc_status_is_final(enum fc_status status);
 
+/* True for these and for lost, which an answer may undo. */
+bool fc_status_has_ended(enum fc_status status);
+
 #endif

@@ -155,31 +155,27 @@ static enum fc_error read_open(int fd, size_t max_bytes, char **data,
 
 /* Closes the descriptor; negative: errno says why there is none. */
 static enum fc_error read_and_close(int fd, size_t max_bytes, char **data,
-                                    size_t *len, struct fc_file_stamp *stamp,
-                                    unsigned *access, char *detail,
-                                    size_t size) {
-  struct stat info;
+                                    size_t *len, struct stat *info,
+                                    char *detail, size_t size) {
   if (fd < 0) {
     say_errno(detail, size, "cannot be opened");
     return FC_ERR_IO;
   }
-  enum fc_error error =
-      read_open(fd, max_bytes, data, len, &info, detail, size);
+  enum fc_error error = read_open(fd, max_bytes, data, len, info, detail, size);
   (void)close(fd);
-  if (error)
-    return error;
-  if (stamp)
-    *stamp = stamp_of(&info);
-  if (access)
-    *access = access_of(info.st_mode);
-  return FC_OK;
+  return error;
 }
 
 enum fc_error fc_file_read(const char *path, size_t max_bytes, char **data,
-                           size_t *len, struct fc_file_stamp *stamp,
-                           unsigned *access, char *detail, size_t size) {
+                           size_t *len, unsigned *access, char *detail,
+                           size_t size) {
+  struct stat info;
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  return read_and_close(fd, max_bytes, data, len, stamp, access, detail, size);
+  enum fc_error error =
+      read_and_close(fd, max_bytes, data, len, &info, detail, size);
+  if (!error)
+    *access = access_of(info.st_mode);
+  return error;
 }
 
 /* Why a file that somebody else put there is not to be read; NULL: it may. */
@@ -204,11 +200,18 @@ enum fc_error fc_file_read_untrusted(const char *path, const char *forbidden,
   if (stranger)
     reason = "is reached through a symbolic link that belongs to neither root, "
              "the daemon's user nor the file's owner";
-  if (!reason)
-    return read_and_close(fd, max_bytes, data, len, stamp, access, detail,
-                          size);
-  if (fd >= 0)
-    (void)close(fd);
-  say(detail, size, reason);
-  return FC_ERR_ARGUMENT;
+  if (reason) {
+    if (fd >= 0)
+      (void)close(fd);
+    say(detail, size, reason);
+    return FC_ERR_ARGUMENT;
+  }
+  struct stat info;
+  enum fc_error error =
+      read_and_close(fd, max_bytes, data, len, &info, detail, size);
+  if (error)
+    return error;
+  *stamp = stamp_of(&info);
+  *access = access_of(info.st_mode);
+  return FC_OK;
 }

@@ -45,11 +45,10 @@ unsigned fc_file_directory_access(const char *path);
  * NUL more than *len). Opens without blocking, so that a FIFO or a device
  * cannot stop the caller: FC_ERR_IO for those and whatever else fails,
  * FC_ERR_LIMIT for more than max_bytes, FC_ERR_MEMORY. detail[size] then names
- * the reason without the file's contents. stamp and access may be NULL. Outputs
- * but detail are written on success only. */
+ * the reason without the file's contents. Outputs but detail are written on
+ * success only. */
 FC_MUST_USE enum fc_error fc_file_read(const char *path, size_t max_bytes,
                                        char **data, size_t *len,
-                                       struct fc_file_stamp *stamp,
                                        unsigned *access, char *detail,
                                        size_t size);
 

@@ -1,7 +1,5 @@
 #include "src/base/timestamp.h"
 
-#include "src/base/text.h"
-
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -14,9 +12,6 @@ enum {
   TWO_DIGIT_YEARS_AHEAD = 50,
   TM_YEAR_0 = 1900
 };
-
-/* RFC 9651 section 3.3.1: fifteen digits. */
-#define STRUCTURED_MAX INT64_C(999999999999999)
 
 #define EPOCH_MIN_S INT64_C(-62167219200) /* 0000-01-01T00:00:00Z */
 #define EPOCH_MAX_S INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
@@ -236,12 +231,6 @@ bool fc_timestamp_http(const char *text, size_t len, int64_t now_s,
     return epoch_checked(&tm, /* offset_minutes = */ 0, epoch_s);
   }
   return false;
-}
-
-bool fc_timestamp_structured(const char *text, size_t len, int64_t *epoch_s) {
-  return len > 0 && text[0] == '@' &&
-         fc_text_int(text + 1, len - 1, -STRUCTURED_MAX, STRUCTURED_MAX,
-                     epoch_s);
 }
 
 const char *fc_timestamp_format(char text[FC_TIMESTAMP_SIZE], int64_t epoch_s) {

@@ -23,10 +23,6 @@ bool fc_timestamp_rfc3339(const char *text, size_t len, int64_t *epoch_s);
 bool fc_timestamp_http(const char *text, size_t len, int64_t now_s,
                        int64_t *epoch_s);
 
-/* RFC 9745 structured date: "@" and an integer of seconds, up to fifteen digits
- * (RFC 9651 section 3.3.1); nothing around it. */
-bool fc_timestamp_structured(const char *text, size_t len, int64_t *epoch_s);
-
 enum { FC_TIMESTAMP_SIZE = 32 };
 
 /* "2026-11-24T00:02:07Z" into text; years outside 0000..9999 are clamped.

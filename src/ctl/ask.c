@@ -67,7 +67,6 @@ static void say_failed(struct ctl_answer *answer,
                        const struct fc_settings *settings, enum fc_error error,
                        const char *detail) {
   size_t used = 0;
-  answer->error = error;
   fc_text_append(answer->trouble, sizeof(answer->trouble), &used, "%s%s",
                  detail[0] ? detail : fc_error_text(error),
                  advice(settings, error));
@@ -76,7 +75,6 @@ static void say_failed(struct ctl_answer *answer,
 static void take(struct ctl_answer *answer, const struct fc_settings *settings,
                  const struct fc_result *result, struct fc_now now) {
   static const struct fc_job_rules rules = {.stall_timeout_s = 0};
-  answer->answer = result->answer;
   answer->seconds = result->seconds;
   answer->now_s = result->has_date ? result->date_s : now.epoch_s;
   (void)fc_job_apply(&answer->job, &rules, result, now.mono_ms, answer->now_s);

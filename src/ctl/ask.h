@@ -15,10 +15,8 @@ struct ctl_answer {
   bool ended;        /* ... and nothing more will become of it */
   struct fc_job job; /* its status and figures; FC_STATUS_NONE: no answer. A
                         404 is lost: there is no time to wait and see */
-  enum fc_answer answer;
-  enum fc_error error;              /* unless there was an answer */
-  int64_t now_s;                    /* the server's time, epoch */
-  double seconds;                   /* the request's time; 0: not asked */
+  int64_t now_s;     /* the server's time, epoch */
+  double seconds;    /* the request's time; 0: not asked */
   char trouble[FC_ERROR_TEXT_SIZE]; /* what is wrong, and what to do; "" if
                                        nothing is */
 };

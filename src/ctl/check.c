@@ -27,8 +27,6 @@ static const enum ctl_state state_of_status[FC_STATUS_COUNT] = {
     [FC_STATUS_UNKNOWN] = CTL_STATE_UNKNOWN,
 };
 
-const char *ctl_state_name(enum ctl_state state) { return states[state].name; }
-
 enum ctl_state ctl_state_worse(enum ctl_state a, enum ctl_state b) {
   return states[a].badness >= states[b].badness ? a : b;
 }
@@ -181,7 +179,7 @@ enum ctl_state ctl_check_line(const struct ctl_options *options,
   }
   bars_remove(worst.text);
   fc_text_append(line, CTL_CHECK_LINE_SIZE, &used, "FIRECRAWL %s - ",
-                 ctl_state_name(worst.state));
+                 states[worst.state].name);
   if (len > 1) {
     say_counts(&figures, line, &used);
     if (worst.state != CTL_STATE_OK)

@@ -15,9 +15,6 @@ enum ctl_state {
   CTL_STATE_UNKNOWN
 };
 
-/* "OK", "WARNING", ... */
-const char *ctl_state_name(enum ctl_state state);
-
 /* The worse of two: CRITICAL, UNKNOWN, WARNING, OK. */
 enum ctl_state ctl_state_worse(enum ctl_state a, enum ctl_state b);
 

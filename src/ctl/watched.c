@@ -8,8 +8,7 @@
 enum { LINE_SIZE = 1024, BAR = 20 };
 
 bool ctl_watched_has_ended(const struct ctl_watched *watched) {
-  return watched->has_view && (fc_status_is_final(watched->view.status) ||
-                               watched->view.status == FC_STATUS_LOST);
+  return watched->has_view && fc_status_has_ended(watched->view.status);
 }
 
 void ctl_watched_heed(struct ctl_watched *watched,

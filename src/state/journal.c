@@ -172,7 +172,7 @@ static enum fc_error load(struct fc_journal *journal,
         fc_store_load_endpoints(journal->store, name, load_endpoint, &loading);
   if (!error && skipped)
     fc_instance_note(instance, FC_SEVERITY_WARNING,
-                     "state file: %zu jobs were not restored: their rows make "
+                     "state file: %zu jobs are not restored: their rows make "
                      "no sense",
                      skipped);
   return error;
@@ -294,10 +294,6 @@ enum fc_error fc_journal_add(struct fc_journal *journal,
   if (journal->store)
     report_usable(journal);
   return FC_OK;
-}
-
-const char *fc_journal_remark(const struct fc_journal *journal) {
-  return journal->reason;
 }
 
 /* When there is something to save: now, later, or never. */

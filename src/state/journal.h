@@ -37,10 +37,6 @@ FC_MUST_USE enum fc_error fc_journal_add(struct fc_journal *journal,
                                          struct fc_instance *instance,
                                          struct fc_now now);
 
-/* Why the file could not be used at the last attempt, or what was set aside;
- * "" if all is well. Valid until the next call. */
-const char *fc_journal_remark(const struct fc_journal *journal);
-
 /* Saves what must not wait, and retries a file that could not be used. Returns
  * when to call again at the latest, monotonic. */
 int64_t fc_journal_turn(struct fc_journal *journal, struct fc_now now);

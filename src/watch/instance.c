@@ -104,11 +104,7 @@ static void clamp_stamps(struct fc_instance *instance, struct fc_now now) {
   }
 }
 
-static bool job_is_unfinished(const struct fc_job *job) {
-  return !fc_status_is_final(job->status);
-}
-
-void fc_instance_take_back(struct fc_job *job, unsigned events) {
+void fc_instance_owe_no_more(struct fc_job *job, unsigned events) {
   job->owed &= (uint16_t)~events;
   job->saved &= (uint16_t)~events;
   job->replayed &= (uint16_t)~events;
@@ -117,7 +113,7 @@ void fc_instance_take_back(struct fc_job *job, unsigned events) {
 void fc_instance_owe_job(struct fc_instance *instance, struct fc_job *job,
                          unsigned events) {
   if (events & FC_EVENT_BIT(FC_EVENT_LOST))
-    fc_instance_take_back(job, job->owed & FC_EVENT_BIT(FC_EVENT_FOUND));
+    fc_instance_owe_no_more(job, job->owed & FC_EVENT_BIT(FC_EVENT_FOUND));
   job->owed |= (uint16_t)events;
   if (!job->owed || job->queued)
     return;
@@ -173,17 +169,22 @@ void fc_instance_drop_if_unused(struct fc_instance *instance,
   }
 }
 
-void fc_instance_forget_job(struct fc_instance *instance, struct fc_job *job,
-                            struct fc_now now) {
-  int64_t wait_s = instance->rules.forget_after_s;
+/* Makes it a job that nobody wants watched. */
+static void set_forgotten(struct fc_instance *instance, struct fc_job *job) {
   fc_registry_uncount(&instance->registry, job);
   job->sources = 0;
   job->forgotten = true;
   job->silent = true;
-  job->kept = fc_status_is_final(job->status) && wait_s > 0 &&
-              instance->kept < (size_t)instance->settings->max_jobs;
   fc_heap_remove(&instance->registry.polls, &job->poll);
   fc_heap_remove(&instance->registry.timers, &job->timer);
+}
+
+void fc_instance_forget_job(struct fc_instance *instance, struct fc_job *job,
+                            struct fc_now now) {
+  int64_t wait_s = instance->rules.forget_after_s;
+  set_forgotten(instance, job);
+  job->kept = fc_status_is_final(job->status) && wait_s > 0 &&
+              instance->kept < (size_t)instance->settings->max_jobs;
   if (job->kept) {
     instance->kept++;
     fc_heap_set(&instance->registry.timers, &job->timer,
@@ -193,6 +194,15 @@ void fc_instance_forget_job(struct fc_instance *instance, struct fc_job *job,
   fc_instance_drop_if_unused(instance, job);
 }
 
+/* Some sources no longer want the job. */
+static void take_sources(struct fc_instance *instance, struct fc_job *job,
+                         unsigned sources, struct fc_now now) {
+  job->sources &= (uint8_t)~sources;
+  fc_instance_changed(instance, job, true);
+  if (!job->sources)
+    fc_instance_forget_job(instance, job, now);
+}
+
 static void keep_no_longer(struct fc_instance *instance, struct fc_job *job) {
   instance->kept -= job->kept;
   job->kept = false;
@@ -200,11 +210,8 @@ static void keep_no_longer(struct fc_instance *instance, struct fc_job *job) {
 
 /* Its time is over: nothing is kept of it. */
 static void drop(struct fc_instance *instance, struct fc_job *job) {
-  fc_registry_uncount(&instance->registry, job);
-  job->sources = 0;
-  job->forgotten = true;
-  fc_heap_remove(&instance->registry.polls, &job->poll);
-  fc_heap_remove(&instance->registry.timers, &job->timer);
+  set_forgotten(instance, job);
+  keep_no_longer(instance, job);
   fc_instance_changed(instance, job, false);
   fc_instance_drop_if_unused(instance, job);
 }
@@ -215,12 +222,12 @@ static void watch_again(struct fc_instance *instance, struct fc_job *job,
   job->forgotten = false;
   job->silent = false;
   fc_registry_count(&instance->registry, job);
-  if (job_is_unfinished(job) && !job->in_flight)
+  if (!fc_status_is_final(job->status) && !job->in_flight)
     fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
   fc_instance_set_timer(instance, job, now);
 }
 
-static bool is_full(const struct fc_instance *instance) {
+bool fc_instance_is_full(const struct fc_instance *instance) {
   return instance->registry.len - instance->kept >=
          (size_t)instance->settings->max_jobs;
 }
@@ -229,7 +236,7 @@ static enum fc_error add_new(struct fc_instance *instance,
                              const struct fc_kind *kind, const char *id,
                              const char *name, struct fc_now now,
                              struct fc_job **added) {
-  if (is_full(instance))
+  if (fc_instance_is_full(instance))
     return FC_ERR_LIMIT;
   struct fc_job *job;
   enum fc_error error =
@@ -290,7 +297,7 @@ void fc_instance_refuse_beyond_max(struct fc_instance *instance,
 /* One that is only kept does not count among the jobs there are. */
 static enum fc_error known_again(struct fc_instance *instance,
                                  struct fc_job *job, const char *name) {
-  if (job->kept && is_full(instance))
+  if (job->kept && fc_instance_is_full(instance))
     return FC_ERR_LIMIT;
   if (!name)
     return FC_OK;
@@ -386,12 +393,8 @@ enum fc_error fc_instance_forget(struct fc_instance *instance, const char *id,
   fc_instance_lock(instance);
   struct fc_job *job = fc_registry_find(&instance->registry, id);
   bool known = job && (job->sources & source);
-  if (known) {
-    job->sources &= (uint8_t)~source;
-    fc_instance_changed(instance, job, true);
-    if (!job->sources)
-      fc_instance_forget_job(instance, job, now);
-  }
+  if (known)
+    take_sources(instance, job, source, now);
   fc_instance_unlock(instance);
   return known ? FC_OK : FC_ERR_NOT_FOUND;
 }
@@ -408,13 +411,9 @@ void fc_instance_file_end(struct fc_instance *instance, const char *refused,
   fc_instance_lock(instance);
   for (struct fc_job *job = instance->registry.first; job; job = next) {
     next = job->next;
-    if (!(job->sources & FC_SOURCE_FILE) ||
-        job->file_pass == instance->file_pass)
-      continue;
-    job->sources &= (uint8_t)~FC_SOURCE_FILE;
-    fc_instance_changed(instance, job, true);
-    if (!job->sources)
-      fc_instance_forget_job(instance, job, now);
+    if ((job->sources & FC_SOURCE_FILE) &&
+        job->file_pass != instance->file_pass)
+      take_sources(instance, job, FC_SOURCE_FILE, now);
   }
   if (refused)
     refuse(instance, FC_SOURCE_FILE, refused);
@@ -477,10 +476,7 @@ static void job_tick(struct fc_instance *instance, struct fc_job *job,
                      struct fc_now now) {
   bool ended;
   if (job->forgotten) {
-    fc_heap_remove(&instance->registry.timers, &job->timer);
-    keep_no_longer(instance, job);
-    fc_instance_changed(instance, job, false);
-    fc_instance_drop_if_unused(instance, job);
+    drop(instance, job);
     return;
   }
   unsigned events = fc_job_tick(job, &instance->rules,
@@ -532,8 +528,7 @@ static int64_t tick(struct fc_instance *instance, struct fc_now now) {
     silence(instance);
     fc_instance_owe(instance, FC_EVENT_API_UNUSABLE, API_TROUBLE_OVER);
   }
-  int64_t wake_ms = unusable_ms(instance);
-  return node && node->key < wake_ms ? node->key : wake_ms;
+  return fc_min64(node ? node->key : FC_NEVER, unusable_ms(instance));
 }
 
 static void take(struct fc_instance *instance, struct fc_job *job,
@@ -580,18 +575,25 @@ bool fc_instance_next(struct fc_instance *instance, struct fc_now now,
   fc_instance_lock(instance);
   int64_t timer_ms = tick(instance, now);
   struct fc_heap_node *node = next_node(instance);
-  int64_t start_ms = FC_NEVER;
-  if (node) {
-    int64_t open_ms = fc_schedule_open_ms(&instance->schedule);
-    start_ms = open_ms > node->key ? open_ms : node->key;
-  }
+  int64_t start_ms =
+      node ? fc_max64(node->key, fc_schedule_open_ms(&instance->schedule))
+           : FC_NEVER;
   bool due = start_ms <= now.mono_ms;
   if (due)
     take(instance, fc_registry_job_of_poll(node), now, ticket);
   else
-    *wake_ms = start_ms < timer_ms ? start_ms : timer_ms;
+    *wake_ms = fc_min64(start_ms, timer_ms);
   fc_instance_unlock(instance);
   return due;
+}
+
+void fc_instance_count_failure(struct fc_instance *instance,
+                               enum fc_error_class class, const char *id,
+                               const char *detail) {
+  struct fc_failure *failure = &instance->failures[class];
+  failure->count++;
+  fc_text_copy(failure->id, sizeof(failure->id), id);
+  fc_text_copy(failure->detail, sizeof(failure->detail), detail);
 }
 
 static void count_result(struct fc_instance *instance,
@@ -605,12 +607,8 @@ static void count_result(struct fc_instance *instance,
   if (result->seconds > instance->timed_max_s)
     instance->timed_max_s = result->seconds;
   enum fc_error_class class = fc_error_class(result->error);
-  if (class == FC_CLASS_NONE)
-    return;
-  struct fc_failure *failure = &instance->failures[class];
-  failure->count++;
-  fc_text_copy(failure->id, sizeof(failure->id), ticket->id);
-  fc_text_copy(failure->detail, sizeof(failure->detail), result->detail);
+  if (class != FC_CLASS_NONE)
+    fc_instance_count_failure(instance, class, ticket->id, result->detail);
 }
 
 static void api_is_up(struct fc_instance *instance) {
@@ -704,18 +702,17 @@ static int64_t next_turn_ms(struct fc_instance *instance, struct fc_job *job,
                             enum fc_outcome outcome,
                             const struct fc_result *result, struct fc_now now) {
   struct fc_schedule *schedule = &instance->schedule;
-  int64_t turn_ms;
+  int64_t pause_ms;
   switch (outcome) {
   case FC_OUTCOME_REJECTED:
   case FC_OUTCOME_RATE_LIMIT:
     return ticket->due_ms;
   case FC_OUTCOME_FAILURE:
-    turn_ms = now.mono_ms + fc_schedule_pause_ms(schedule, ++job->failures,
-                                                 FC_SCHEDULE_PAUSE_MAX_MS);
-    if (result->has_retry_after &&
-        turn_ms < now.mono_ms + result->retry_after_s * 1000)
-      turn_ms = now.mono_ms + result->retry_after_s * 1000;
-    return turn_ms;
+    pause_ms = fc_schedule_pause_ms(schedule, ++job->failures,
+                                    FC_SCHEDULE_PAUSE_MAX_MS);
+    if (result->has_retry_after)
+      pause_ms = fc_max64(pause_ms, result->retry_after_s * 1000);
+    return now.mono_ms + pause_ms;
   case FC_OUTCOME_ANSWER:
     break;
   }
@@ -819,7 +816,7 @@ static void report_locked(struct fc_instance *instance,
     fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
   } else {
     apply(instance, job, result, now);
-    if (job_is_unfinished(job))
+    if (!fc_status_is_final(job->status))
       fc_heap_set(&instance->registry.polls, &job->poll,
                   next_turn_ms(instance, job, ticket, outcome, result, now));
     fc_instance_set_timer(instance, job, now);
@@ -853,11 +850,8 @@ void fc_instance_key_changed(struct fc_instance *instance, struct fc_now now) {
 
 void fc_instance_key_unusable(struct fc_instance *instance, const char *text,
                               struct fc_now now) {
-  struct fc_failure *failure = &instance->failures[FC_CLASS_AUTH];
   fc_instance_lock(instance);
-  failure->count++;
-  failure->id[0] = '\0';
-  fc_text_copy(failure->detail, sizeof(failure->detail), text);
+  fc_instance_count_failure(instance, FC_CLASS_AUTH, "", text);
   api_is_down(instance, text, true, now);
   fc_instance_unlock(instance);
 }

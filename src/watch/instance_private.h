@@ -96,10 +96,21 @@ int64_t fc_instance_epoch_s(const struct fc_instance *instance,
 void fc_instance_owe_job(struct fc_instance *instance, struct fc_job *job,
                          unsigned events);
 
+/* Takes events of a job back, or notes that they were handed over. */
+void fc_instance_owe_no_more(struct fc_job *job, unsigned events);
+
 /* Queues an event of the instance. It takes back the opposite ones that nobody
  * has heard of yet, so that what is told last is how it is. */
 void fc_instance_owe(struct fc_instance *instance, enum fc_event_type type,
                      unsigned opposite);
+
+/* Counts a failure, of the job with that ID or, with "", of none. */
+void fc_instance_count_failure(struct fc_instance *instance,
+                               enum fc_error_class class, const char *id,
+                               const char *detail);
+
+/* True when MaxJobs are there; those only kept do not count. */
+bool fc_instance_is_full(const struct fc_instance *instance);
 
 /* True while a job is left to ask for, or a request is under way. */
 bool fc_instance_has_work(const struct fc_instance *instance);
@@ -116,9 +127,6 @@ void fc_instance_changed(struct fc_instance *instance, struct fc_job *job,
  * recovery. */
 void fc_instance_refuse_beyond_max(struct fc_instance *instance,
                                    enum fc_job_source source, const char *id);
-
-/* Takes back events that nobody was told of: a set of types. */
-void fc_instance_take_back(struct fc_job *job, unsigned events);
 
 /* Stops watching the job. One that has ended is kept for ForgetAfter, so that
  * it is not told of again should it come back. */

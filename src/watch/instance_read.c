@@ -169,23 +169,17 @@ static bool take_job_event(struct fc_instance *instance, int64_t now_s,
   return true;
 }
 
-static void gone_text(const struct endpoint *endpoint,
-                      const struct fc_kind *kind, char *text, size_t size) {
+static void endpoint_text(const struct endpoint *endpoint,
+                          const struct fc_kind *kind, struct fc_event *event) {
+  char date[FC_TIMESTAMP_SIZE], *text = event->text;
   const char *successor = fc_kind_successor(kind, endpoint->successor);
-  size_t used = 0;
-  fc_text_append(text, size, &used,
-                 "the server answers 410, its jobs cannot be watched");
-  if (successor)
-    fc_text_append(text, size, &used, "; use %s instead", successor);
-}
-
-static void sunset_text(const struct endpoint *endpoint,
-                        const struct fc_kind *kind, char *text, size_t size) {
-  char date[FC_TIMESTAMP_SIZE];
-  const char *successor = fc_kind_successor(kind, endpoint->successor);
-  size_t used = 0;
-  fc_text_append(text, size, &used, "it ends on %s",
-                 fc_timestamp_format(date, endpoint->sunset_s));
+  size_t size = sizeof(event->text), used = 0;
+  if (event->type == FC_EVENT_ENDPOINT_GONE)
+    fc_text_append(text, size, &used,
+                   "the server answers 410, its jobs cannot be watched");
+  else
+    fc_text_append(text, size, &used, "it ends on %s",
+                   fc_timestamp_format(date, endpoint->sunset_s));
   if (successor)
     fc_text_append(text, size, &used, "; use %s instead", successor);
 }
@@ -200,10 +194,7 @@ static bool take_endpoint_event(struct fc_instance *instance,
       continue;
     event->type = (enum fc_event_type)__builtin_ctz(endpoint->owed);
     event->kind = kind->id;
-    if (event->type == FC_EVENT_ENDPOINT_GONE)
-      gone_text(endpoint, kind, event->text, sizeof(event->text));
-    else
-      sunset_text(endpoint, kind, event->text, sizeof(event->text));
+    endpoint_text(endpoint, kind, event);
     return true;
   }
   return false;
@@ -243,9 +234,7 @@ bool fc_instance_take_event(struct fc_instance *instance, struct fc_now now,
 
 static void job_handed_over(struct fc_instance *instance, struct fc_job *job,
                             unsigned event) {
-  job->owed &= (uint16_t)~event;
-  job->saved &= (uint16_t)~event;
-  job->replayed &= (uint16_t)~event;
+  fc_instance_owe_no_more(job, event);
   job->handed |= (uint16_t)event;
   fc_instance_changed(instance, job, true);
   (void)first_pending(instance);

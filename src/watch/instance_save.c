@@ -1,11 +1,8 @@
 #include "src/watch/instance_save.h"
 
-#include "src/api/request.h"
 #include "src/base/minmax.h"
 #include "src/base/text.h"
 #include "src/watch/instance_private.h"
-
-#include <string.h>
 
 static void restore_times(struct fc_job *job,
                           const struct fc_job_record *record) {
@@ -72,7 +69,7 @@ static enum fc_error restore_new(struct fc_instance *instance,
                                  struct fc_now now) {
   struct fc_job *job;
   struct fc_registry *registry = &instance->registry;
-  if (registry->len - instance->kept >= (size_t)instance->settings->max_jobs) {
+  if (fc_instance_is_full(instance)) {
     if (!(record->flags & FC_RECORD_FORGOTTEN))
       fc_instance_refuse_beyond_max(instance, FC_SOURCE_REGISTRATION,
                                     record->id);
@@ -112,16 +109,13 @@ static void restore_known(struct fc_instance *instance, struct fc_job *job,
   job->handed |= (uint16_t)record->handed;
   job->first_seen_s = fc_min64(job->first_seen_s, record->first_seen_s);
   if (job->status == (int8_t)record->status)
-    fc_instance_take_back(job, record->handed);
+    fc_instance_owe_no_more(job, record->handed);
 }
 
 enum fc_error fc_instance_restore(struct fc_instance *instance,
                                   const struct fc_job_record *record,
                                   bool clean, struct fc_now now) {
   enum fc_error error = FC_OK;
-  if (!fc_id_valid(record->id, strlen(record->id)) ||
-      !fc_name_valid(record->name, strlen(record->name)))
-    return FC_ERR_ARGUMENT;
   fc_instance_lock(instance);
   struct fc_job *job = fc_registry_find(&instance->registry, record->id);
   if (job)
@@ -235,7 +229,6 @@ static unsigned record_flags(const struct fc_job *job) {
 }
 
 static void fill(const struct fc_job *job, struct fc_unsaved *change) {
-  bool ended = fc_status_is_final(job->status) || job->status == FC_STATUS_LOST;
   fc_text_copy(change->id, sizeof(change->id), job->id);
   fc_text_copy(change->name, sizeof(change->name), job->name->text);
   fc_text_copy(change->error, sizeof(change->error),
@@ -252,7 +245,7 @@ static void fill(const struct fc_job *job, struct fc_unsaved *change) {
       .first_seen_s = job->first_seen_s,
       .has_processing_since = job->observed,
       .processing_since_s = job->processing_since_s,
-      .has_ended = ended,
+      .has_ended = fc_status_has_ended(job->status),
       .ended_s = job->ended_s,
       .has_expires_at = job->has_expires_at,
       .expires_at_s = job->expires_at_s,
@@ -342,11 +335,8 @@ void fc_instance_save_end(struct fc_instance *instance, bool saved) {
 
 void fc_instance_state_unusable(struct fc_instance *instance,
                                 const char *text) {
-  struct fc_failure *failure = &instance->failures[FC_CLASS_STATE];
   fc_instance_lock(instance);
-  failure->count++;
-  failure->id[0] = '\0';
-  fc_text_copy(failure->detail, sizeof(failure->detail), text);
+  fc_instance_count_failure(instance, FC_CLASS_STATE, "", text);
   if (!instance->state_text[0]) {
     fc_text_copy(instance->state_text, sizeof(instance->state_text), text);
     fc_instance_owe(instance, FC_EVENT_STATE_UNUSABLE,

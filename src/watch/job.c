@@ -5,10 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool job_has_ended(const struct fc_job *job) {
-  return fc_status_is_final(job->status) || job->status == FC_STATUS_LOST;
-}
-
 /* What the state before says of a job that is seen unfinished. */
 static unsigned apply_unfinished(struct fc_job *job,
                                  const struct fc_job_rules *rules,
@@ -158,7 +154,7 @@ static int64_t repeat_at(const struct fc_job *job,
 
 static int64_t silence_at(const struct fc_job *job,
                           const struct fc_job_rules *rules) {
-  return job_has_ended(job) && !job->silent
+  return fc_status_has_ended(job->status) && !job->silent
              ? job->ended_s + rules->forget_after_s
              : FC_NEVER;
 }
@@ -191,7 +187,7 @@ bool fc_job_duration_s(const struct fc_job *job, int64_t now_s,
                        int64_t *duration_s) {
   if (!job->observed)
     return false;
-  int64_t end_s = job_has_ended(job) ? job->ended_s : now_s;
+  int64_t end_s = fc_status_has_ended(job->status) ? job->ended_s : now_s;
   int64_t length_s = end_s - job->processing_since_s;
   *duration_s = length_s > 0 ? length_s : 0;
   return true;

@@ -372,7 +372,7 @@ void fc_poller_flush(struct fc_poller *poller) {
   fc_transport_wake(poller->transport);
 }
 
-void fc_poller_stop(struct fc_poller *poller) {
+static void stop(struct fc_poller *poller) {
   if (!poller->started)
     return;
   pthread_mutex_lock(&poller->stop_lock);
@@ -381,13 +381,12 @@ void fc_poller_stop(struct fc_poller *poller) {
   pthread_mutex_unlock(&poller->stop_lock);
   fc_transport_wake(poller->transport);
   (void)pthread_join(poller->thread, NULL);
-  poller->started = false;
 }
 
 void fc_poller_free(struct fc_poller *poller) {
   if (!poller)
     return;
-  fc_poller_stop(poller);
+  stop(poller);
   for (size_t i = 0; i < poller->watches_len; i++)
     watch_free(poller->watches[i]);
   free(poller->watches);

@@ -62,11 +62,9 @@ void fc_poller_wake(struct fc_poller *poller);
  * budgets allow. Any thread. */
 void fc_poller_flush(struct fc_poller *poller);
 
-/* Ends the thread, if it was started, and gives up requests in flight. Returns
- * within moments, whatever the network does. */
-void fc_poller_stop(struct fc_poller *poller);
-
-/* Stops, and frees it with its transport. NULL is fine. */
+/* Ends the thread, if it was started, gives up requests in flight, and frees
+ * the poller with its transport. Returns within moments, whatever the network
+ * does. NULL is fine. */
 void fc_poller_free(struct fc_poller *poller);
 
 #endif

@@ -135,10 +135,6 @@ bool fc_schedule_ended(struct fc_schedule *schedule, enum fc_outcome outcome,
   return false;
 }
 
-void fc_schedule_abandoned(struct fc_schedule *schedule) {
-  schedule->in_flight--;
-}
-
 void fc_schedule_key_changed(struct fc_schedule *schedule, int64_t now_ms) {
   schedule->rejections = 0;
   if (schedule->closed)

@@ -82,9 +82,6 @@ bool fc_schedule_ended(struct fc_schedule *schedule, enum fc_outcome outcome,
                        int64_t retry_after_s, int64_t started_ms,
                        int64_t now_ms);
 
-/* A request was started and given up without an outcome. */
-void fc_schedule_abandoned(struct fc_schedule *schedule);
-
 /* The key is a new one: a closed gate is probed at once. */
 void fc_schedule_key_changed(struct fc_schedule *schedule, int64_t now_ms);
 

@@ -248,23 +248,20 @@ START_TEST(the_headers_of_a_deprecated_route_are_read) {
   struct fc_result result =
       ask_text(200,
                "sunset: Tue, 03 Nov 2026 23:59:59 GMT\n"
-               "deprecation: @1788393600\n"
                "LINK: </docs>; rel=\"deprecation\", </v2/scrape>; "
                "rel=\"successor-version\"\n",
                "{\"status\":\"processing\",\"replacement\":\"/v2/other\"}");
   ck_assert(result.has_sunset);
   ck_assert_int_eq(result.sunset_s, 1793750399);
-  ck_assert(result.deprecated);
   ck_assert_str_eq(result.successor, "/v2/scrape");
 }
 END_TEST
 
 START_TEST(the_replacement_of_the_body_serves_without_a_link) {
   struct fc_result result =
-      ask_text(200, "Deprecation: true\nSunset: never\n",
+      ask_text(200, "Sunset: never\n",
                "{\"status\":\"processing\",\"replacement\":\"/v2/scrape\"}");
   ck_assert(!result.has_sunset);
-  ck_assert(result.deprecated);
   ck_assert_str_eq(result.successor, "/v2/scrape");
 }
 END_TEST
@@ -416,7 +413,7 @@ START_TEST(nothing_of_one_reply_is_left_in_the_next) {
   }
   ck_assert_int_eq(result.answer, FC_ANSWER_STATUS);
   ck_assert(!result.has_date && !result.has_sunset && !result.has_retry_after);
-  ck_assert(!result.deprecated && !result.reply.has_credits);
+  ck_assert(!result.reply.has_credits);
   ck_assert_str_eq(result.successor, "");
   ck_assert_str_eq(result.reply.error, "");
   ck_assert_str_eq(result.detail, "");

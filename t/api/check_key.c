@@ -2,6 +2,7 @@
 
 #include "src/api/request.h"
 #include "src/base/file.h"
+#include "t/fake/folder.h"
 #include "t/suite.h"
 
 #include <errno.h>
@@ -19,10 +20,7 @@
 static char folder[200], path[256];
 
 static void folder_make(void) {
-  const char *temp = getenv("TMPDIR");
-  (void)snprintf(folder, sizeof(folder), "%s/fc-key-XXXXXX",
-                 temp ? temp : "/tmp");
-  ck_assert_ptr_nonnull(mkdtemp(folder));
+  test_folder_make(folder, sizeof(folder), "key");
   (void)snprintf(path, sizeof(path), "%s/key", folder);
 }
 

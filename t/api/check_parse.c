@@ -28,8 +28,8 @@ static enum fc_error parse_error(const char *json, size_t len) {
 START_TEST(an_empty_object_has_nothing) {
   struct fc_reply reply = parse(LITERAL("{}"));
   ck_assert_int_eq(reply.status, FC_STATUS_NONE);
-  ck_assert(!reply.has_success && !reply.success);
-  ck_assert(!reply.has_expires_at && !reply.bad_expires_at);
+  ck_assert(!reply.has_success);
+  ck_assert(!reply.has_expires_at);
   ck_assert(!reply.has_tokens && !reply.has_credits);
   ck_assert(!reply.has_completed && !reply.has_total);
   ck_assert(!reply.has_retry_after);
@@ -47,8 +47,8 @@ START_TEST(a_full_reply_has_everything) {
       "\"retry_after_seconds\":23,\"replacement\":\"/v2/scrape\"}"));
   ck_assert_int_eq(reply.status, FC_STATUS_PROCESSING);
   ck_assert_str_eq(reply.status_word, "scraping");
-  ck_assert(reply.has_success && reply.success);
-  ck_assert(reply.has_expires_at && !reply.bad_expires_at);
+  ck_assert(reply.has_success);
+  ck_assert(reply.has_expires_at);
   ck_assert_int_eq(reply.expires_at, 1795478527);
   ck_assert(reply.has_tokens && reply.has_credits);
   ck_assert_double_eq(reply.tokens, 1234);
@@ -211,49 +211,45 @@ END_TEST
 
 static const struct {
   const char *json;
-  bool has, success;
+  bool has;
 } successes[] = {
-    {"{\"success\":true}", true, true},
-    {"{\"success\":false}", true, false},
-    {"{\"success\":null}", false, false},
-    {"{\"success\":1}", false, false},
-    {"{\"success\":\"true\"}", false, false},
-    {"{\"success\":[]}", false, false},
+    {"{\"success\":true}", true},      {"{\"success\":false}", true},
+    {"{\"success\":null}", false},     {"{\"success\":1}", false},
+    {"{\"success\":\"true\"}", false}, {"{\"success\":[]}", false},
 };
 enum { SUCCESSES = sizeof(successes) / sizeof(successes[0]) };
 
 START_TEST(only_a_boolean_is_success) {
   struct fc_reply reply = parse(successes[_i].json, strlen(successes[_i].json));
   ck_assert_int_eq(reply.has_success, successes[_i].has);
-  ck_assert_int_eq(reply.success, successes[_i].success);
 }
 END_TEST
 
 static const struct {
   const char *value;
-  bool has, bad;
+  bool has;
   int64_t expires_at;
 } expiries[] = {
-    {"\"2026-11-24T00:02:07.000Z\"", true, false, 1795478527},
-    {"\"2026-11-24T05:32:07+05:30\"", true, false, 1795478527},
-    {"\"1969-12-31T23:59:59Z\"", true, false, -1},
-    {"\"0000-01-01T00:00:00Z\"", true, false, -62167219200},
-    {"\"9999-12-31T23:59:59Z\"", true, false, 253402300799},
-    {"\"\"", false, true, 0},
-    {"\"soon\"", false, true, 0},
-    {"\"2026-11-24\"", false, true, 0},
-    {"\"+10000-01-01T00:00:00Z\"", false, true, 0},
-    {"\"2026-13-24T00:02:07Z\"", false, true, 0},
-    {"\"2026-11-24T00:02:07Z\\u0000\"", false, true, 0},
-    {"null", false, false, 0},
-    {"1795478527", false, false, 0},
-    {"[\"2026-11-24T00:02:07Z\"]", false, false, 0},
-    {"{}", false, false, 0},
-    {"true", false, false, 0},
+    {"\"2026-11-24T00:02:07.000Z\"", true, 1795478527},
+    {"\"2026-11-24T05:32:07+05:30\"", true, 1795478527},
+    {"\"1969-12-31T23:59:59Z\"", true, -1},
+    {"\"0000-01-01T00:00:00Z\"", true, -62167219200},
+    {"\"9999-12-31T23:59:59Z\"", true, 253402300799},
+    {"\"\"", false, 0},
+    {"\"soon\"", false, 0},
+    {"\"2026-11-24\"", false, 0},
+    {"\"+10000-01-01T00:00:00Z\"", false, 0},
+    {"\"2026-13-24T00:02:07Z\"", false, 0},
+    {"\"2026-11-24T00:02:07Z\\u0000\"", false, 0},
+    {"null", false, 0},
+    {"1795478527", false, 0},
+    {"[\"2026-11-24T00:02:07Z\"]", false, 0},
+    {"{}", false, 0},
+    {"true", false, 0},
 };
 enum { EXPIRIES = sizeof(expiries) / sizeof(expiries[0]) };
 
-START_TEST(an_expiry_is_read_or_bad_or_absent_beside_the_status) {
+START_TEST(an_expiry_is_read_or_absent_beside_the_status) {
   char json[256];
   int len =
       snprintf(json, sizeof(json), "{\"status\":\"failed\",\"expiresAt\":%s}",
@@ -261,7 +257,6 @@ START_TEST(an_expiry_is_read_or_bad_or_absent_beside_the_status) {
   struct fc_reply reply = parse(json, (size_t)len);
   ck_assert_int_eq(reply.status, FC_STATUS_FAILED);
   ck_assert_int_eq(reply.has_expires_at, expiries[_i].has);
-  ck_assert_int_eq(reply.bad_expires_at, expiries[_i].bad);
   if (reply.has_expires_at)
     ck_assert_int_eq(reply.expires_at, expiries[_i].expires_at);
 }
@@ -556,28 +551,24 @@ END_TEST
 static const struct {
   const char *file;
   enum fc_status status;
-  bool success;
   int64_t expires_at; /* 0: none */
   const char *error;
 } captures[] = {
-    {"v1-completed.http", FC_STATUS_COMPLETED, true, 1795478527, ""},
-    {"v2-completed.http", FC_STATUS_COMPLETED, true, 1795478527, ""},
-    {"v1-completed-record-lapsed.http", FC_STATUS_COMPLETED, true, 1795458360,
-     ""},
-    {"v1-completed-result-not-yet-stored.http", FC_STATUS_PROCESSING, true,
+    {"v1-completed.http", FC_STATUS_COMPLETED, 1795478527, ""},
+    {"v2-completed.http", FC_STATUS_COMPLETED, 1795478527, ""},
+    {"v1-completed-record-lapsed.http", FC_STATUS_COMPLETED, 1795458360, ""},
+    {"v1-completed-result-not-yet-stored.http", FC_STATUS_PROCESSING,
      1795478527, ""},
-    {"v1-processing-with-steps.http", FC_STATUS_PROCESSING, true, 1795478527,
-     ""},
+    {"v1-processing-with-steps.http", FC_STATUS_PROCESSING, 1795478527, ""},
     {"v1-failed-record-lapsed-reads-processing.http", FC_STATUS_PROCESSING,
-     true, 1795458360, ""},
-    {"v1-cancelled.http", FC_STATUS_CANCELLED, true, 1795478527, ""},
-    {"v1-failed.http", FC_STATUS_FAILED, false, 1795478527,
+     1795458360, ""},
+    {"v1-cancelled.http", FC_STATUS_CANCELLED, 1795478527, ""},
+    {"v1-failed.http", FC_STATUS_FAILED, 1795478527,
      "An unexpected error occurred. Please contact help@firecrawl.com for "
      "help."},
-    {"v1-not-found.http", FC_STATUS_NONE, false, 0, "Extract job not found"},
-    {"v1-no-key.http", FC_STATUS_NONE, false, 0, "Unauthorized"},
-    {"v1-bad-key.http", FC_STATUS_NONE, false, 0,
-     "Unauthorized: Invalid token"},
+    {"v1-not-found.http", FC_STATUS_NONE, 0, "Extract job not found"},
+    {"v1-no-key.http", FC_STATUS_NONE, 0, "Unauthorized"},
+    {"v1-bad-key.http", FC_STATUS_NONE, 0, "Unauthorized: Invalid token"},
 };
 enum { CAPTURES = sizeof(captures) / sizeof(captures[0]) };
 
@@ -602,8 +593,6 @@ START_TEST(a_captured_reply_is_understood) {
   struct fc_reply reply = parse(body, len - (size_t)(body - text));
   ck_assert_int_eq(reply.status, captures[_i].status);
   ck_assert(reply.has_success);
-  ck_assert_int_eq(reply.success, captures[_i].success);
-  ck_assert(!reply.bad_expires_at);
   ck_assert_int_eq(reply.has_expires_at, captures[_i].expires_at != 0);
   if (reply.has_expires_at)
     ck_assert_int_eq(reply.expires_at, captures[_i].expires_at);
@@ -641,8 +630,8 @@ static void add_member_tests(TCase *tcase) {
   tcase_add_loop_test(tcase, only_a_status_string_is_a_status, 0, STATUSES);
   tcase_add_test(tcase, a_long_status_word_is_cut);
   tcase_add_loop_test(tcase, only_a_boolean_is_success, 0, SUCCESSES);
-  tcase_add_loop_test(
-      tcase, an_expiry_is_read_or_bad_or_absent_beside_the_status, 0, EXPIRIES);
+  tcase_add_loop_test(tcase, an_expiry_is_read_or_absent_beside_the_status, 0,
+                      EXPIRIES);
   tcase_add_loop_test(tcase, a_figure_is_a_finite_number_not_below_zero, 0,
                       NUMBERS);
   tcase_add_test(tcase, each_figure_has_its_own_member);

@@ -6,7 +6,8 @@
 #include "src/api/transport_curl.h"
 #include "src/base/clock.h"
 
-#include "t/fake/fake_firecrawl.h"
+#include "t/fake/folder.h"
+#include "t/fake/served.h"
 #include "t/suite.h"
 
 #include <arpa/inet.h>
@@ -22,7 +23,6 @@
 
 enum { DEADLINE_MS = 30000 };
 
-static struct fake_firecrawl *server;
 static struct fc_transport *transport;
 static struct fc_settings settings;
 static struct fc_key key;
@@ -42,16 +42,6 @@ CURLcode __wrap_curl_easy_setopt(CURL *easy, CURLoption option, void *value) {
   return __real_curl_easy_setopt(easy, option, value);
 }
 
-static int64_t now_ms(void) {
-  return fc_clock_system.now(fc_clock_system.data).mono_ms;
-}
-
-static void script(const char *text) {
-  char error[256];
-  ck_assert_msg(fake_firecrawl_script(server, text, error, sizeof(error)), "%s",
-                error);
-}
-
 static void set_url(const char *host, unsigned port) {
   char url[128], detail[FC_DETAIL_SIZE];
   (void)snprintf(url, sizeof(url), "%s:%u", host, port);
@@ -61,8 +51,7 @@ static void set_url(const char *host, unsigned port) {
 
 static void set_up(void) {
   ck_assert_int_eq(fc_transport_curl_global_init(), FC_OK);
-  server = fake_firecrawl_start(0, NULL, NULL);
-  ck_assert_ptr_nonnull(server);
+  server_start();
   transport = fc_transport_curl_new();
   ck_assert_ptr_nonnull(transport);
   fc_settings_init(&settings);
@@ -876,19 +865,15 @@ START_TEST(cookies_and_other_state_of_the_server_are_not_kept) {
 END_TEST
 
 START_TEST(a_netrc_of_the_user_is_not_read) {
-  char directory[] = "/tmp/fc-curl-XXXXXX", path[64];
+  char directory[64], path[96];
   struct raw raw = {.head = RAW_OK};
-  ck_assert_ptr_nonnull(mkdtemp(directory));
+  test_folder_make(directory, sizeof(directory), "curl");
   (void)snprintf(path, sizeof(path), "%s/.netrc", directory);
-  FILE *file = fopen(path, "w");
-  ck_assert_ptr_nonnull(file);
-  fprintf(file, "machine 127.0.0.1 login me password word\n");
-  ck_assert_int_eq(fclose(file), 0);
+  test_write(path, "machine 127.0.0.1 login me password word\n");
   ck_assert_int_eq(setenv("HOME", directory, 1), 0);
   fc_key_release(&key);
   (void)ask_raw(&raw);
-  ck_assert_int_eq(unlink(path), 0);
-  ck_assert_int_eq(rmdir(directory), 0);
+  test_folder_remove(directory);
   ck_assert_int_eq(seen(&raw, "Authorization"), 0);
 }
 END_TEST
@@ -1082,13 +1067,6 @@ START_TEST(a_server_is_trusted_by_its_certificate_only) {
 }
 END_TEST
 
-static void write_file(const char *path, const char *text) {
-  FILE *file = fopen(path, "w");
-  ck_assert_ptr_nonnull(file);
-  ck_assert_int_ge(fputs(text, file), 0);
-  ck_assert_int_eq(fclose(file), 0);
-}
-
 /* What makes a server that wants TLS, and trusts the certificate in a file. */
 static struct fake_firecrawl *start_secure(char *path) {
   char error[256];
@@ -1109,9 +1087,9 @@ START_TEST(a_ca_file_that_is_mended_is_read_again) {
   char path[] = "/tmp/fc-curl-XXXXXX";
   struct fake_firecrawl *secure = start_secure(path);
   int64_t end_ms = now_ms() + DEADLINE_MS;
-  write_file(path, tls_other_cert);
+  test_write(path, tls_other_cert);
   ck_assert_int_eq(ask("a").error, FC_ERR_TLS);
-  write_file(path, tls_cert);
+  test_write(path, tls_cert);
   while (ask("a").error)
     ck_assert(now_ms() < end_ms);
   ck_assert_int_eq(unlink(path), 0);

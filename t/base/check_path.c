@@ -1,11 +1,11 @@
 #include "src/base/path.h"
 
+#include "t/fake/folder.h"
 #include "t/suite.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,25 +21,14 @@ enum { ROOT = 0, ANNA = 61001, BERT = 61002, OPENS = 20000 };
 static char folder[200];
 
 static void folder_make(void) {
-  const char *temp = getenv("TMPDIR");
-  (void)snprintf(folder, sizeof(folder), "%s/fc-path-XXXXXX",
-                 temp ? temp : "/tmp");
-  ck_assert_ptr_nonnull(mkdtemp(folder));
+  test_folder_make(folder, sizeof(folder), "path");
   ck_assert_int_eq(chmod(folder, 0755), 0);
   ck_assert_int_eq(chdir(folder), 0);
 }
 
-static int entry_remove(const char *name, const struct stat *info, int type,
-                        struct FTW *walk) {
-  (void)info;
-  (void)type;
-  (void)walk;
-  return remove(name);
-}
-
 static void folder_remove(void) {
   ck_assert_int_eq(chdir("/"), 0);
-  ck_assert_int_eq(nftw(folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS), 0);
+  test_folder_remove(folder);
 }
 
 /* Only root can make what belongs to others. */

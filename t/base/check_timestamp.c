@@ -308,45 +308,6 @@ START_TEST(a_two_digit_year_is_resolved_against_now) {
 END_TEST
 
 static const struct {
-  const char *text;
-  size_t len;
-  bool valid;
-  int64_t epoch_s;
-} structured[] = {
-    {LITERAL("@1788393600"), true, 1788393600},
-    {LITERAL("@0"), true, 0},
-    {LITERAL("@-1"), true, -1},
-    {LITERAL("@00"), true, 0},
-    {LITERAL("@999999999999999"), true, 999999999999999},
-    {LITERAL("@-999999999999999"), true, -999999999999999},
-    {LITERAL("@1000000000000000"), false, 0},
-    {LITERAL("@99999999999999999999"), false, 0},
-    {LITERAL(""), false, 0},
-    {LITERAL("@"), false, 0},
-    {LITERAL("@-"), false, 0},
-    {LITERAL("@+1"), false, 0},
-    {LITERAL("@ 1"), false, 0},
-    {LITERAL("@1 "), false, 0},
-    {LITERAL(" @1"), false, 0},
-    {LITERAL("@@1"), false, 0},
-    {LITERAL("@1.5"), false, 0},
-    {LITERAL("@1\0"), false, 0},
-    {LITERAL("1788393600"), false, 0},
-    {LITERAL("true"), false, 0},
-};
-enum { STRUCTURED = sizeof(structured) / sizeof(structured[0]) };
-
-START_TEST(a_structured_date_is_an_at_sign_and_an_integer) {
-  int64_t epoch_s = UNTOUCHED;
-  ck_assert_int_eq(fc_timestamp_structured(structured[_i].text,
-                                           structured[_i].len, &epoch_s),
-                   structured[_i].valid);
-  ck_assert_int_eq(epoch_s,
-                   structured[_i].valid ? structured[_i].epoch_s : UNTOUCHED);
-}
-END_TEST
-
-static const struct {
   int64_t epoch_s;
   const char *text;
 } formats[] = {
@@ -468,8 +429,6 @@ static void add_parse_tests(TCase *tcase) {
   tcase_add_loop_test(tcase, anything_else_is_no_http_date, 0, NOT_HTTP_DATES);
   tcase_add_loop_test(tcase, a_two_digit_year_is_resolved_against_now, 0,
                       SHORT_YEARS);
-  tcase_add_loop_test(tcase, a_structured_date_is_an_at_sign_and_an_integer, 0,
-                      STRUCTURED);
 }
 
 int main(void) {

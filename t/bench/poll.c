@@ -161,6 +161,12 @@ static void rig_settings(struct rig *rig, const char *url, int64_t jobs,
     bench_die("%s: %s", url, detail);
 }
 
+static struct fc_stats stats_of(struct rig *rig) {
+  struct fc_stats stats;
+  fc_instance_stats(rig->instance, now(), &stats);
+  return stats;
+}
+
 static void rig_start(struct rig *rig, int64_t jobs, const char *state) {
   char id[64];
   rig->instance = fc_instance_new(&rig->settings, INTERVAL_MS, 1);
@@ -170,8 +176,9 @@ static void rig_start(struct rig *rig, int64_t jobs, const char *state) {
       fc_journal_add(rig->journal, rig->instance, now()) ||
       fc_poller_add(rig->poller, rig->instance))
     bench_die("the poller cannot be set up");
-  if (fc_journal_remark(rig->journal)[0])
-    bench_die("%s: %s", state, fc_journal_remark(rig->journal));
+  const struct fc_failure failure = stats_of(rig).failures[FC_CLASS_STATE];
+  if (failure.count)
+    bench_die("%s: %s", state, failure.detail);
   fc_poller_set_task(rig->poller, fc_journal_task, rig->journal);
   for (int64_t i = 0; i < jobs; i++) {
     (void)snprintf(id, sizeof(id), BENCH_JOB_ID, i);
@@ -187,12 +194,6 @@ static void rig_stop(struct rig *rig) {
   fc_journal_free(rig->journal, now());
   fc_instance_free(rig->instance);
   fc_settings_release(&rig->settings);
-}
-
-static struct fc_stats stats_of(struct rig *rig) {
-  struct fc_stats stats;
-  fc_instance_stats(rig->instance, now(), &stats);
-  return stats;
 }
 
 /* Until so many requests have been answered. */
@@ -255,7 +256,6 @@ int bench_idle(int argc, char **argv) {
   int64_t cpu_us = bench_cpu_us();
   (void)sleep((unsigned)seconds);
   cpu_us = bench_cpu_us() - cpu_us;
-  fc_poller_stop(rig.poller);
   (void)printf("requests %" PRIu64 "\n",
                stats_of(&rig).requests - (uint64_t)jobs);
   (void)printf("core_percent %.4f\n",

@@ -310,7 +310,6 @@ static struct ctl_answer answer_make(enum fc_status status) {
   spec.kind = fc_kind_get(FC_KIND_EXTRACT);
   struct ctl_answer answer = {.spec = &spec, .now_s = NOW, .seconds = 0.0125};
   answer.job.status = (int8_t)status;
-  answer.answer = status == FC_STATUS_NONE ? FC_ANSWER_NONE : FC_ANSWER_STATUS;
   return answer;
 }
 

@@ -1,6 +1,7 @@
 #include "plugin/config.h"
 
 #include "t/fake/fake_collectd.h"
+#include "t/fake/folder.h"
 #include "t/suite.h"
 
 #include <stdio.h>
@@ -32,10 +33,7 @@ static int read_block(oconfig_item_t *block) {
 }
 
 static void start(void) {
-  const char *temp = getenv("TMPDIR");
-  (void)snprintf(folder, sizeof(folder), "%s/fc-config-XXXXXX",
-                 temp ? temp : "/tmp");
-  ck_assert_ptr_nonnull(mkdtemp(folder));
+  test_folder_make(folder, sizeof(folder), "config");
   fake_collectd_reset();
   plugin_register_complex_config("firecrawl", read_block);
 }

@@ -1,11 +1,10 @@
 /* The whole plugin on the recording stand-in for the daemon and the fake
  * server: configuration in, values, notifications and log lines out. */
 
-#include "t/fake/fake_collectd.h"
-#include "t/fake/fake_firecrawl.h"
+#include "t/fake/folder.h"
+#include "t/fake/served.h"
+#include "t/plugin/daemon.h"
 #include "t/suite.h"
-
-#include "src/base/clock.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -22,40 +21,17 @@
 
 enum { DEADLINE_MS = 15000, TURN_US = 5000 };
 
-void module_register(void);
-
-static struct fake_firecrawl *server;
 static char directory[64];
 
-static void script(const char *text) {
-  char error[256];
-  ck_assert_msg(fake_firecrawl_script(server, text, error, sizeof(error)), "%s",
-                error);
-}
-
 static void set_up(void) {
-  const char *base = getenv("TMPDIR");
-  (void)snprintf(directory, sizeof(directory), "%s/fc-plugin-XXXXXX",
-                 base && strlen(base) < 40 ? base : "/tmp");
-  ck_assert_ptr_nonnull(mkdtemp(directory));
-  fake_collectd_reset();
-  fake_collectd_set_interval(0.2);
-  fake_collectd_add_types("duration seconds:GAUGE:0:U\n"
-                          "percent value:GAUGE:0:100.1\n"
-                          "response_time value:GAUGE:0:U\n"
-                          "http_response_codes value:DERIVE:0:U\n"
-                          "errors value:DERIVE:0:U\n"
-                          "total_requests value:DERIVE:0:U\n");
-  server = fake_firecrawl_start(0, NULL, NULL);
-  ck_assert_ptr_nonnull(server);
-  module_register();
+  test_folder_make(directory, sizeof(directory), "plugin");
+  daemon_begin(0.2);
+  server_start();
 }
 
 static void tear_down(void) {
-  char command[128];
   fake_firecrawl_stop(server);
-  (void)snprintf(command, sizeof(command), "rm -rf '%s'", directory);
-  ck_assert_int_eq(system(command), 0);
+  test_folder_remove(directory);
 }
 
 /* Configures one instance "prod" with these lines. */
@@ -72,10 +48,6 @@ static int configure(const char *lines) {
 static void start(const char *lines) {
   ck_assert_int_eq(configure(lines), 0);
   ck_assert_int_eq(fake_collectd_init(), 0);
-}
-
-static int64_t now_ms(void) {
-  return fc_clock_system.now(fc_clock_system.data).mono_ms;
 }
 
 /* Lets the daemon read until the series has the value. */

@@ -10,7 +10,8 @@
 #include "src/watch/poller.h"
 
 #include "t/fake/fake_collectd.h"
-#include "t/fake/fake_firecrawl.h"
+#include "t/fake/folder.h"
+#include "t/fake/served.h"
 #include "t/suite.h"
 
 #include <curl/curl.h>
@@ -72,13 +73,6 @@ static void end(bool blocks, bool pages) {
 
 static char path[64];
 
-static void write_key(const char *text) {
-  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  ck_assert_int_ge(fd, 0);
-  ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-  ck_assert_int_eq(close(fd), 0);
-}
-
 static void set_up(void) {
   int fd;
   watch.thread = pthread_self();
@@ -117,7 +111,7 @@ START_TEST(what_a_key_file_held_is_wiped_be_it_a_key_or_not) {
   struct fc_key key;
   unsigned access;
   char detail[64];
-  write_key(files[_i]);
+  test_write(path, files[_i]);
   fc_key_init(&key);
   begin();
   enum fc_error error =
@@ -218,8 +212,7 @@ static struct fc_now read_clock(void *data) {
 }
 
 /* Polls until the server has been asked so many times more. */
-static void ask(struct fc_poller *poller, struct fake_firecrawl *server,
-                size_t times) {
+static void ask(struct fc_poller *poller, size_t times) {
   size_t wanted = fake_firecrawl_count(server, "a") + times;
   for (int i = 0; i < STEPS_MAX; i++) {
     if (fake_firecrawl_count(server, "a") >= wanted)
@@ -234,24 +227,18 @@ static void ask(struct fc_poller *poller, struct fake_firecrawl *server,
 START_TEST(a_life_with_a_new_key_leaves_none_behind) {
   static const struct fc_clock clock = {.now = read_clock};
   struct fc_settings settings;
-  char url[64], detail[64], error[128];
   ck_assert_int_eq(curl_global_init_mem(CURL_GLOBAL_DEFAULT, curl_malloc,
                                         curl_release, curl_realloc, curl_strdup,
                                         curl_calloc),
                    CURLE_OK);
   ck_assert_int_eq(fc_transport_curl_global_init(), FC_OK);
-  struct fake_firecrawl *server = fake_firecrawl_start(0, NULL, NULL);
-  ck_assert_ptr_nonnull(server);
-  ck_assert(fake_firecrawl_script(server, "job extract a\n  state processing\n",
-                                  error, sizeof(error)));
-  write_key(SECRET "\n");
+  server_start();
+  script("job extract a\n  state processing\n");
+  test_write(path, SECRET "\n");
   fc_settings_init(&settings);
   settings.name = strdup("prod");
   settings.api_key_file = strdup(path);
-  (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u",
-                 (unsigned)fake_firecrawl_port(server));
-  ck_assert_int_eq(fc_settings_set_url(&settings, url, detail, sizeof(detail)),
-                   FC_OK);
+  ck_assert_int_eq(server_url(&settings), FC_OK);
   struct fc_instance *instance = fc_instance_new(&settings, 10000, 1);
   struct fc_poller *poller = fc_poller_new(fc_transport_curl_new(), &clock);
   ck_assert(instance && poller);
@@ -260,10 +247,10 @@ START_TEST(a_life_with_a_new_key_leaves_none_behind) {
   ck_assert_int_eq(fc_instance_add(instance, fc_kind_get(FC_KIND_EXTRACT), "a",
                                    NULL, FC_SOURCE_CONFIG, clock_now),
                    FC_OK);
-  ask(poller, server, 2);
+  ask(poller, 2);
   size_t before = watch.pages;
-  write_key(SECOND "\n");
-  ask(poller, server, 4);
+  test_write(path, SECOND "\n");
+  ask(poller, 4);
   ck_assert_uint_gt(watch.pages, before);
   fc_poller_free(poller);
   fc_instance_free(instance);

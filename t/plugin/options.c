@@ -1,8 +1,6 @@
-/* options                 prints the name of each option of an <Instance>
- * options OPTION VALUE    tells what the line "OPTION VALUE" changes: "nothing"
- *                         when VALUE is the default, "something", or "refused"
- *
- * What t/system/test_manual.py compares the manuals with. */
+/* options OPTION VALUE: tells what the line "OPTION VALUE" of an <Instance>
+ * changes: "nothing" when VALUE is the default, "something", or "refused". What
+ * t/system/test_manual.py compares the manuals with. */
 
 #include "plugin/config.h"
 
@@ -74,9 +72,6 @@ int main(int argc, char **argv) {
   plugin_register_complex_config("firecrawl", read_block);
   if (argc == 3)
     print_change(argv[1], argv[2]);
-  else
-    for (size_t i = 0; fc_config_option(i); i++)
-      puts(fc_config_option(i));
   fake_collectd_reset();
-  return EXIT_SUCCESS;
+  return argc == 3 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

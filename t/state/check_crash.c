@@ -13,7 +13,7 @@
 #include "src/api/request.h"
 #include "src/watch/event.h"
 #include "src/watch/job.h"
-
+#include "t/fake/folder.h"
 #include "t/suite.h"
 
 #include <errno.h>
@@ -260,17 +260,10 @@ static const char *check_file(const struct progress *confirmed) {
 
 /* --- The tests. */
 
-static void remove_files(void) {
-  char command[256];
-  (void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-  ck_assert_int_eq(system(command), 0);
-}
+static void remove_files(void) { test_folder_remove(folder); }
 
 static void set_up(void) {
-  const char *temp = getenv("TMPDIR");
-  (void)snprintf(folder, sizeof(folder), "%s/fc-crash-XXXXXX",
-                 temp ? temp : "/tmp");
-  ck_assert_ptr_nonnull(mkdtemp(folder));
+  test_folder_make(folder, sizeof(folder), "crash");
   (void)snprintf(path, sizeof(path), "%s/state.db", folder);
   progress = mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE,
                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -4,6 +4,7 @@
 #include "src/state/store.h"
 #include "src/watch/instance_save.h"
 
+#include "t/fake/folder.h"
 #include "t/suite.h"
 #include "t/watch/drive.h"
 
@@ -22,10 +23,7 @@ static struct fc_now now;
 static char directory[64], path[128];
 
 static void set_up(void) {
-  const char *base = getenv("TMPDIR");
-  (void)snprintf(directory, sizeof(directory), "%s/fc-journal-XXXXXX",
-                 base && strlen(base) < 40 ? base : "/tmp");
-  ck_assert_ptr_nonnull(mkdtemp(directory));
+  test_folder_make(directory, sizeof(directory), "journal");
   fc_settings_init(&settings);
   settings.name = strdup("prod");
   settings.accept_registrations = true;
@@ -33,10 +31,8 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-  char command[128];
   fc_settings_release(&settings);
-  (void)snprintf(command, sizeof(command), "rm -rf '%s'", directory);
-  ck_assert_int_eq(system(command), 0);
+  test_folder_remove(directory);
 }
 
 static void open_journal(void) {
@@ -197,7 +193,7 @@ START_TEST(damage_of_a_large_file_is_set_aside_once_it_was_seen) {
   (void)fc_journal_turn(journal, now);
   (void)snprintf(kept, sizeof(kept), "%s.corrupt-%lld", path,
                  (long long)now.epoch_s);
-  ck_assert_msg(access(kept, F_OK) == 0, "%s", fc_journal_remark(journal));
+  ck_assert_int_eq(access(kept, F_OK), 0);
   ck_assert_str_eq(event(), "state file usable again");
   ck_assert_str_eq(event(), "extract b (b) failed");
   (void)fc_journal_turn(journal, now);
@@ -518,6 +514,30 @@ START_TEST(configured_jobs_go_before_restored_registrations) {
 }
 END_TEST
 
+static void sql(const char *text) {
+  sqlite3 *file;
+  ck_assert_int_eq(sqlite3_open(path, &file), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_exec(file, text, NULL, NULL, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_close(file), SQLITE_OK);
+}
+
+START_TEST(rows_that_make_no_sense_are_told_of_in_one_line) {
+  struct fc_note note;
+  leave_a_full_house();
+  open_journal();
+  ck_assert(!fc_instance_take_note(instance, &note));
+  close_journal();
+  sql("UPDATE job SET kind = 'none' WHERE id IN ('a', 'b')");
+  open_journal();
+  ck_assert(fc_instance_take_note(instance, &note));
+  ck_assert_int_eq(note.severity, FC_SEVERITY_WARNING);
+  ck_assert_str_eq(note.text, "state file: 2 jobs are not restored: their rows "
+                              "make no sense");
+  ck_assert(!fc_instance_take_note(instance, &note));
+  close_journal();
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("journal");
   TCase *tests = tcase_create("journal");
@@ -541,6 +561,7 @@ int main(void) {
   tcase_add_test(tests, a_lock_that_stays_is_a_failure);
   tcase_add_loop_test(tests, a_file_that_was_taken_away_is_written_anew, 0,
                       sizeof(disappearances) / sizeof(disappearances[0]));
+  tcase_add_test(tests, rows_that_make_no_sense_are_told_of_in_one_line);
   tcase_add_test(tests, jobs_beyond_max_jobs_at_a_restart_are_told_of);
   tcase_add_test(tests, configured_jobs_go_before_restored_registrations);
   suite_add_tcase(suite, tests);

@@ -10,7 +10,9 @@
 #include "src/state/journal.h"
 #include "src/watch/instance_save.h"
 
+#include "t/fake/folder.h"
 #include "t/suite.h"
+#include "t/watch/drive.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -50,12 +52,13 @@ static uint64_t roll(struct world *world, uint64_t sides) {
 static void open_world(struct world *world) {
   world->journal = fc_journal_new(world->path, world->now);
   ck_assert_ptr_nonnull(world->journal);
-  ck_assert_str_eq(fc_journal_remark(world->journal), "");
   world->instance =
       fc_instance_new(&world->settings, INTERVAL_MS, world->random);
   ck_assert_ptr_nonnull(world->instance);
   ck_assert_int_eq(fc_journal_add(world->journal, world->instance, world->now),
                    FC_OK);
+  struct fc_stats stats = drive_stats(world->instance, world->now);
+  ck_assert_uint_eq(stats.failures[FC_CLASS_STATE].count, 0);
 }
 
 static void close_world(struct world *world) {
@@ -281,14 +284,7 @@ static void settle(struct world *world) {
   }
 }
 
-static void remove_dir(const char *dir) {
-  char command[128];
-  (void)snprintf(command, sizeof(command), "rm -rf '%s'", dir);
-  ck_assert_int_eq(system(command), 0);
-}
-
 static void set_up(struct world *world, uint64_t seed) {
-  const char *base = getenv("TMPDIR");
   memset(world, 0, sizeof(*world));
   world->random = seed * 2 + 1;
   world->now = (struct fc_now){.mono_ms = 1000, .epoch_s = 1764000001};
@@ -298,9 +294,7 @@ static void set_up(struct world *world, uint64_t seed) {
   world->settings.accept_registrations = true;
   world->settings.max_requests_per_minute = 0;
   world->settings.forget_after_s = 1000000;
-  (void)snprintf(world->dir, sizeof(world->dir), "%s/fc-model-XXXXXX",
-                 base && strlen(base) < 40 ? base : "/tmp");
-  ck_assert_ptr_nonnull(mkdtemp(world->dir));
+  test_folder_make(world->dir, sizeof(world->dir), "model");
   (void)snprintf(world->path, sizeof(world->path), "%s/life0.db", world->dir);
   for (size_t i = 0; i < JOBS; i++) {
     (void)snprintf(world->jobs[i].id, ID_SIZE, "job-%zu", i);
@@ -318,7 +312,7 @@ START_TEST(a_history_is_as_the_model_says) {
   settle(&world);
   close_world(&world);
   fc_settings_release(&world.settings);
-  remove_dir(world.dir);
+  test_folder_remove(world.dir);
 }
 END_TEST
 

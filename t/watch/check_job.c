@@ -240,27 +240,6 @@ START_TEST(each_end_keeps_the_text_that_came_with_it) {
 }
 END_TEST
 
-/* `success` decides nothing: a running job may carry false, and so does a
- * failed one. */
-static const struct {
-  enum fc_status status;
-  bool success;
-} successes[] = {
-    {FC_STATUS_PROCESSING, false}, {FC_STATUS_PROCESSING, true},
-    {FC_STATUS_COMPLETED, false},  {FC_STATUS_FAILED, true},
-    {FC_STATUS_FAILED, false},
-};
-
-START_TEST(the_status_decides_and_never_success) {
-  struct fc_job job = new_job();
-  struct fc_result result = status_reply(successes[_i].status);
-  result.reply.has_success = true;
-  result.reply.success = successes[_i].success;
-  (void)apply_at(&job, &quiet, result, EPOCH_S);
-  ck_assert_int_eq(job.status, successes[_i].status);
-}
-END_TEST
-
 /* expiresAt against the reply's Date, or against now where it has none. */
 static const struct {
   enum fc_status status;
@@ -522,8 +501,6 @@ int main(void) {
   tcase_add_loop_test(tests, each_end_keeps_the_text_that_came_with_it,
                       FC_STATUS_COMPLETED, FC_STATUS_LOST);
   tcase_add_test(tests, only_an_ended_job_keeps_an_error_text);
-  tcase_add_loop_test(tests, the_status_decides_and_never_success, 0,
-                      COUNT(successes));
   tcase_add_loop_test(tests, a_record_that_has_lapsed_is_a_stall, 0,
                       COUNT(lapses));
   tcase_add_loop_test(tests, processing_longer_than_stall_timeout_is_a_stall, 0,

@@ -4,8 +4,9 @@
 #include "src/api/transport_curl.h"
 #include "src/watch/poller.h"
 
-#include "t/fake/fake_firecrawl.h"
+#include "t/fake/folder.h"
 #include "t/fake/scripted_transport.h"
+#include "t/fake/served.h"
 #include "t/suite.h"
 #include "t/watch/drive.h"
 
@@ -15,7 +16,6 @@
 
 enum { DEADLINE_MS = 15000, TURN_US = 5000, INTERVAL_MS = 100 };
 
-static struct fake_firecrawl *server;
 static struct fc_settings settings;
 static struct fc_instance *instance;
 static struct fc_poller *poller;
@@ -24,24 +24,13 @@ static struct fc_now now(void) {
   return fc_clock_system.now(fc_clock_system.data);
 }
 
-static void script(const char *text) {
-  char error[256];
-  ck_assert_msg(fake_firecrawl_script(server, text, error, sizeof(error)), "%s",
-                error);
-}
-
 static void set_up(void) {
-  char url[64], detail[FC_DETAIL_SIZE];
   ck_assert_int_eq(fc_transport_curl_global_init(), FC_OK);
-  server = fake_firecrawl_start(0, NULL, NULL);
-  ck_assert_ptr_nonnull(server);
+  server_start();
   fc_settings_init(&settings);
   settings.name = strdup("prod");
   settings.max_requests_per_minute = 0;
-  (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u",
-                 (unsigned)fake_firecrawl_port(server));
-  ck_assert_int_eq(fc_settings_set_url(&settings, url, detail, sizeof(detail)),
-                   FC_OK);
+  ck_assert_int_eq(server_url(&settings), FC_OK);
 }
 
 static void start(void) {
@@ -68,19 +57,19 @@ static void watch(const char *id) {
 }
 
 static void wait_count(const char *id, size_t count) {
-  int64_t end_ms = now().mono_ms + DEADLINE_MS;
+  int64_t end_ms = now_ms() + DEADLINE_MS;
   while (fake_firecrawl_count(server, id) < count) {
-    ck_assert_msg(now().mono_ms < end_ms, "%s was asked for %zu times", id,
+    ck_assert_msg(now_ms() < end_ms, "%s was asked for %zu times", id,
                   fake_firecrawl_count(server, id));
     (void)usleep(TURN_US);
   }
 }
 
 static void wait_requests(uint64_t count, bool up) {
-  int64_t end_ms = now().mono_ms + DEADLINE_MS;
+  int64_t end_ms = now_ms() + DEADLINE_MS;
   struct fc_stats stats;
   do {
-    ck_assert(now().mono_ms < end_ms);
+    ck_assert(now_ms() < end_ms);
     (void)usleep(TURN_US);
     fc_instance_stats(instance, now(), &stats);
   } while (stats.requests < count || stats.api_up != up);
@@ -138,22 +127,16 @@ START_TEST(it_stops_at_once_while_a_server_never_answers) {
   start();
   watch("a");
   wait_count("a", 1);
-  int64_t before_ms = now().mono_ms;
-  fc_poller_stop(poller);
-  ck_assert_int_lt(now().mono_ms - before_ms, 1000);
+  int64_t before_ms = now_ms();
+  fc_poller_free(poller);
+  poller = NULL;
+  ck_assert_int_lt(now_ms() - before_ms, 1000);
 }
 END_TEST
 
-static void write_key(const char *path, const char *text) {
-  FILE *file = fopen(path, "w");
-  ck_assert_ptr_nonnull(file);
-  fprintf(file, "%s\n", text);
-  ck_assert_int_eq(fclose(file), 0);
-}
-
 START_TEST(a_key_file_is_waited_for_and_followed) {
-  char directory[] = "/tmp/fc-poller-XXXXXX", path[64];
-  ck_assert_ptr_nonnull(mkdtemp(directory));
+  char directory[64], path[96];
+  test_folder_make(directory, sizeof(directory), "poller");
   (void)snprintf(path, sizeof(path), "%s/key", directory);
   settings.api_key_file = strdup(path);
   script("key fc-one\njob extract a\n  state processing\n");
@@ -161,14 +144,13 @@ START_TEST(a_key_file_is_waited_for_and_followed) {
   watch("a");
   (void)usleep(20 * TURN_US);
   ck_assert_uint_eq(fake_firecrawl_count(server, "a"), 0);
-  write_key(path, "fc-one");
+  test_write(path, "fc-one\n");
   wait_requests(1, true);
   script("key fc-two\n");
   wait_requests(1, false);
-  write_key(path, "fc-two");
+  test_write(path, "fc-two\n");
   wait_requests(1, true);
-  ck_assert_int_eq(unlink(path), 0);
-  ck_assert_int_eq(rmdir(directory), 0);
+  test_folder_remove(directory);
 }
 END_TEST
 
@@ -441,10 +423,10 @@ START_TEST(the_thread_ends_at_once_while_its_transport_fails) {
   step_start(NULL, 0);
   scripted.run_error = FC_ERR_MEMORY;
   ck_assert_int_eq(fc_poller_start(poller), FC_OK);
-  int64_t before_ms = now().mono_ms;
-  fc_poller_stop(poller);
-  fc_poller_stop(poller);
-  ck_assert_int_lt(now().mono_ms - before_ms, 900);
+  int64_t before_ms = now_ms();
+  fc_poller_free(poller);
+  poller = NULL;
+  ck_assert_int_lt(now_ms() - before_ms, 900);
 }
 END_TEST
 
@@ -458,21 +440,17 @@ START_TEST(requests_in_flight_are_given_up_by_freeing) {
 }
 END_TEST
 
-static char key_directory[32], key_path[64];
+static char key_directory[64], key_path[96];
 
 static void key_file(const char *text) {
-  (void)snprintf(key_directory, sizeof(key_directory), "/tmp/fc-key-XXXXXX");
-  ck_assert_ptr_nonnull(mkdtemp(key_directory));
+  test_folder_make(key_directory, sizeof(key_directory), "key");
   (void)snprintf(key_path, sizeof(key_path), "%s/key", key_directory);
   settings.api_key_file = strdup(key_path);
   if (text)
-    write_key(key_path, text);
+    test_write(key_path, text);
 }
 
-static void key_file_gone(void) {
-  ck_assert_int_eq(unlink(key_path), 0);
-  ck_assert_int_eq(rmdir(key_directory), 0);
-}
+static void key_file_gone(void) { test_folder_remove(key_directory); }
 
 START_TEST(without_a_key_in_the_file_nothing_is_asked) {
   static const struct scripted_reply replies[] = {{PROCESSING}};
@@ -484,7 +462,7 @@ START_TEST(without_a_key_in_the_file_nothing_is_asked) {
   ck_assert_uint_eq(scripted.requests_len, 0);
   fc_instance_stats(instance, scripted.now, &stats);
   ck_assert(!stats.api_up);
-  write_key(key_path, "fc-one");
+  test_write(key_path, "fc-one\n");
   step_for(3 * FC_KEY_CHECK_MS);
   ck_assert_uint_ge(scripted.requests_len, 1);
   ck_assert_str_eq(scripted.requests[0].key, "fc-one");
@@ -512,7 +490,7 @@ START_TEST(a_key_that_is_missing_is_told_of_when_it_has_lasted) {
       drive_event(instance, scripted.now),
       "API key rejected: cannot be opened: No such file or directory");
   ck_assert_uint_eq(scripted.requests_len, 0);
-  write_key(key_path, "fc-one");
+  test_write(key_path, "fc-one\n");
   step_for(3 * FC_KEY_CHECK_MS);
   ck_assert_uint_ge(scripted.requests_len, 1);
   ck_assert_str_eq(drive_event(instance, scripted.now), "API usable again");
@@ -530,7 +508,7 @@ START_TEST(a_rejected_key_is_read_again_and_a_new_one_used_once_it_stays) {
   step_watch("a");
   ck_assert_int_eq(fc_poller_step(poller, 0), FC_OK);
   ck_assert_uint_eq(scripted.requests_len, 1);
-  write_key(key_path, "fc-two");
+  test_write(key_path, "fc-two\n");
   fc_poller_flush(poller);
   step_for(FC_KEY_CHECK_MS + 10);
   ck_assert_uint_ge(scripted.requests_len, 3);
@@ -552,11 +530,11 @@ START_TEST(half_a_key_is_not_used_after_a_rejection_either) {
   step_start(replies, 3);
   step_watch("a");
   ck_assert_int_eq(fc_poller_step(poller, 0), FC_OK);
-  write_key(key_path, "fc-t");
+  test_write(key_path, "fc-t\n");
   fc_poller_flush(poller);
   step_for(FC_KEY_CHECK_MS / 2);
   ck_assert_uint_ge(scripted.requests_len, 2);
-  write_key(key_path, "fc-two");
+  test_write(key_path, "fc-two\n");
   step_for(3 * FC_KEY_CHECK_MS);
   for (size_t i = 0; i < scripted.requests_len; i++)
     ck_assert_str_ne(scripted.requests[i].key, "fc-t");
@@ -589,9 +567,9 @@ START_TEST(a_key_file_that_changes_is_read_once_it_stays) {
   step_start(replies, 1);
   step_watch("a");
   step_for(STEP_INTERVAL_MS + 1);
-  write_key(key_path, "fc-t");
+  test_write(key_path, "fc-t\n");
   step_for(FC_KEY_CHECK_MS);
-  write_key(key_path, "fc-two");
+  test_write(key_path, "fc-two\n");
   step_for(2 * STEP_INTERVAL_MS);
   for (size_t i = 0; i < scripted.requests_len; i++)
     ck_assert_str_ne(scripted.requests[i].key, "fc-t");

@@ -226,18 +226,6 @@ START_TEST(a_429_is_no_failure_and_a_short_one_shortens_no_pause) {
 }
 END_TEST
 
-START_TEST(a_request_given_up_counts_as_none) {
-  struct fc_schedule schedule = make(1, 0);
-  for (int i = 0; i < 3 * FC_SCHEDULE_FAILURES; i++) {
-    ck_assert(open_now(&schedule, START_MS));
-    fc_schedule_started(&schedule, START_MS);
-    fc_schedule_abandoned(&schedule);
-  }
-  ck_assert(!fc_schedule_is_closed(&schedule));
-  fc_schedule_release(&schedule);
-}
-END_TEST
-
 START_TEST(a_rejected_key_closes_the_gate_and_a_new_one_is_tried_at_once) {
   struct fc_schedule schedule = make(32, 0);
   (void)request(&schedule, FC_OUTCOME_REJECTED, -1, START_MS);
@@ -330,7 +318,6 @@ int main(void) {
   tcase_add_test(tests, a_late_answer_opens_the_gate);
   tcase_add_test(tests, a_probe_that_gets_a_429_leaves_the_gate_closed);
   tcase_add_test(tests, a_429_is_no_failure_and_a_short_one_shortens_no_pause);
-  tcase_add_test(tests, a_request_given_up_counts_as_none);
   tcase_add_test(tests,
                  a_rejected_key_closes_the_gate_and_a_new_one_is_tried_at_once);
   tcase_add_test(tests,

@@ -2,9 +2,9 @@
 
 #include "src/watch/source.h"
 
+#include "t/fake/folder.h"
 #include "t/suite.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,22 +23,12 @@ static struct fc_source source;
 static atomic_bool stop;
 static struct fc_now now;
 
-static void write_file(const char *name, const char *text) {
-  FILE *file = fopen(name, "w");
-  ck_assert_ptr_nonnull(file);
-  ck_assert_int_ge(fputs(text, file), 0);
-  ck_assert_int_eq(fclose(file), 0);
-}
-
 static void set_up(void) {
-  const char *temp = getenv("TMPDIR");
-  (void)snprintf(folder, sizeof(folder), "%s/fc-source-XXXXXX",
-                 temp ? temp : "/tmp");
-  ck_assert_ptr_nonnull(mkdtemp(folder));
+  test_folder_make(folder, sizeof(folder), "source");
   (void)snprintf(path, sizeof(path), "%s/jobs", folder);
   (void)snprintf(key_path, sizeof(key_path), "%s/key", folder);
-  write_file(key_path, KEY "\n");
-  write_file(path, "a\nb\n");
+  test_write(key_path, KEY "\n");
+  test_write(path, "a\nb\n");
   now = (struct fc_now){.mono_ms = 1000000, .epoch_s = 1795458360};
   fc_settings_init(&settings);
   settings.name = strdup("prod");
@@ -50,19 +40,11 @@ static void set_up(void) {
   fc_source_init(&source, instance, &key, &stop);
 }
 
-static int entry_remove(const char *name, const struct stat *info, int type,
-                        struct FTW *walk) {
-  (void)info;
-  (void)type;
-  (void)walk;
-  return remove(name);
-}
-
 static void tear_down(void) {
   fc_instance_free(instance);
   fc_key_release(&key);
   fc_settings_release(&settings);
-  ck_assert_int_eq(nftw(folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS), 0);
+  test_folder_remove(folder);
 }
 
 /* Looks as often as a file that has become empty takes. */
@@ -89,7 +71,7 @@ static void link_to_key(void) { ck_assert_int_eq(symlink(key_path, path), 0); }
 static void link_of_a_stranger(void) {
   char target[128];
   (void)snprintf(target, sizeof(target), "%s/secret", folder);
-  write_file(target, "c\n");
+  test_write(target, "c\n");
   ck_assert_int_eq(symlink(target, path), 0);
   ck_assert_int_eq(lchown(path, WRITER, (gid_t)-1), 0);
 }
@@ -101,17 +83,17 @@ static void hard_link_to_key(void) {
 static void hard_link(void) {
   char other[128];
   (void)snprintf(other, sizeof(other), "%s/other", folder);
-  write_file(other, "c\n");
+  test_write(other, "c\n");
   ck_assert_int_eq(link(other, path), 0);
 }
 
-static void copy_of_key(void) { write_file(path, KEY "\n"); }
+static void copy_of_key(void) { test_write(path, KEY "\n"); }
 
-static void key_as_a_name(void) { write_file(path, "c\nd " KEY "\n"); }
+static void key_as_a_name(void) { test_write(path, "c\nd " KEY "\n"); }
 
-static void key_in_a_word(void) { write_file(path, "c\nKEY=" KEY "\n"); }
+static void key_in_a_word(void) { test_write(path, "c\nKEY=" KEY "\n"); }
 
-static void key_in_half_a_line(void) { write_file(path, "c\n" KEY); }
+static void key_in_half_a_line(void) { test_write(path, "c\n" KEY); }
 
 static void folder_at_path(void) { ck_assert_int_eq(mkdir(path, 0755), 0); }
 
@@ -157,7 +139,7 @@ START_TEST(a_file_that_is_refused_is_told_of_once_and_keeps_the_jobs) {
   ck_assert_int_eq(note.severity, FC_SEVERITY_FAILURE);
   ck_assert(!fc_instance_take_note(instance, &note));
   ck_assert_int_eq(remove(path), 0);
-  write_file(path, "b\nc\nd\n");
+  test_write(path, "b\nc\nd\n");
   look();
   assert_jobs("bcd");
   ck_assert(fc_instance_take_note(instance, &note));
@@ -188,7 +170,7 @@ END_TEST
 static void good_link(void) {
   char target[128];
   (void)snprintf(target, sizeof(target), "%s/real", folder);
-  write_file(target, "c\n");
+  test_write(target, "c\n");
   ck_assert_int_eq(symlink("real", path), 0);
 }
 
@@ -198,7 +180,7 @@ static void configmap(void) {
   (void)snprintf(name, sizeof(name), "%s/..2026_1", folder);
   ck_assert_int_eq(mkdir(name, 0755), 0);
   (void)snprintf(name, sizeof(name), "%s/..2026_1/jobs", folder);
-  write_file(name, "c\n");
+  test_write(name, "c\n");
   (void)snprintf(name, sizeof(name), "%s/..data", folder);
   ck_assert_int_eq(symlink("..2026_1", name), 0);
   ck_assert_int_eq(symlink("..data/jobs", path), 0);
@@ -226,7 +208,7 @@ START_TEST(a_change_behind_a_link_is_noticed) {
   (void)snprintf(name, sizeof(name), "%s/..2026_2", folder);
   ck_assert_int_eq(mkdir(name, 0755), 0);
   (void)snprintf(name, sizeof(name), "%s/..2026_2/jobs", folder);
-  write_file(name, "c\nd\n");
+  test_write(name, "c\nd\n");
   (void)snprintf(other, sizeof(other), "%s/..data_tmp", folder);
   (void)snprintf(name, sizeof(name), "%s/..data", folder);
   ck_assert_int_eq(symlink("..2026_2", other), 0);
