@@ -31,33 +31,36 @@ static struct fc_value text(const char *value) {
   return (struct fc_value){.type = FC_VALUE_TEXT, .text = value};
 }
 
-static struct fc_value sample(enum fc_value_type type, const char *name) {
-  if (type == FC_VALUE_INTEGER)
-    return integer(1);
-  if (type == FC_VALUE_REAL)
-    return real(1.5);
-  if (strcmp(name, "kind") == 0)
-    return text("agent");
-  return text(strcmp(name, "status") && strcmp(name, "previous") ? "x"
-                                                                 : "failed");
+/* Another one for each column, as far as it can be. */
+static struct fc_value sample(const struct fc_column *of, size_t i) {
+  static const char *const words[] = {"a", "agent",  "c",
+                                      "d", "failed", "completed"};
+  if (fc_column_value_type(of) == FC_VALUE_REAL)
+    return real((double)i + 0.5);
+  if (fc_column_value_type(of) == FC_VALUE_TEXT)
+    return text(strcmp(of->name, "kind") == 0 ? "agent"
+                                              : words[i % COUNT_OF(words)]);
+  struct fc_job_record job = {.id = NULL};
+  struct fc_value value = integer((int64_t)i);
+  char line[FC_ERROR_TEXT_SIZE];
+  return fc_column_set(of, &job, &value, line) ? value : integer(i % 2);
 }
 
 static void comes_back(const struct fc_columns *columns, void *record) {
   char line[FC_ERROR_TEXT_SIZE];
   for (size_t i = 0; i < columns->len; i++) {
-    const struct fc_column *each = &columns->column[i];
-    struct fc_value put = sample(fc_column_value_type(each), each->name);
-    ck_assert_msg(fc_column_set(each, record, &put, line), "%s", each->name);
+    struct fc_value put = sample(&columns->column[i], i);
+    ck_assert_msg(fc_column_set(&columns->column[i], record, &put, line), "%s",
+                  columns->column[i].name);
   }
   for (size_t i = 0; i < columns->len; i++) {
-    const struct fc_column *each = &columns->column[i];
-    struct fc_value put = sample(fc_column_value_type(each), each->name),
-                    got = fc_column_get(each, record);
+    struct fc_value put = sample(&columns->column[i], i),
+                    got = fc_column_get(&columns->column[i], record);
     ck_assert_msg(
         got.type == put.type && got.integer == put.integer &&
             !(got.real < put.real || got.real > put.real) &&
             (put.type != FC_VALUE_TEXT || strcmp(got.text, put.text) == 0),
-        "%s", each->name);
+        "%s", columns->column[i].name);
   }
 }
 
@@ -66,6 +69,23 @@ START_TEST(every_column_has_a_member_of_its_own) {
   struct fc_endpoint_record endpoint = {.sunset_reported_s = 0};
   comes_back(&fc_job_columns, &job);
   comes_back(&fc_endpoint_columns, &endpoint);
+}
+END_TEST
+
+START_TEST(each_flag_is_of_one_column) {
+  char line[FC_ERROR_TEXT_SIZE];
+  for (size_t i = 0; i < fc_job_columns.len; i++) {
+    const struct fc_column *set = &fc_job_columns.column[i];
+    struct fc_job_record job = {.id = NULL};
+    struct fc_value value = sample(set, i);
+    ck_assert(fc_column_set(set, &job, &value, line));
+    for (size_t j = 0; j < fc_job_columns.len; j++) {
+      const struct fc_column *other = &fc_job_columns.column[j];
+      bool has = fc_column_get(other, &job).type != FC_VALUE_NULL;
+      ck_assert_msg(!other->has || has == (i == j), "%s, %s", set->name,
+                    other->name);
+    }
+  }
 }
 END_TEST
 
@@ -176,6 +196,7 @@ int main(void) {
   Suite *suite = suite_create("record");
   TCase *tests = tcase_create("record");
   tcase_add_test(tests, every_column_has_a_member_of_its_own);
+  tcase_add_test(tests, each_flag_is_of_one_column);
   tcase_add_test(tests, null_is_for_what_a_job_may_lack);
   tcase_add_loop_test(tests, what_makes_no_sense_is_refused, 0,
                       COUNT_OF(senseless));
