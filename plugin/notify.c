@@ -5,6 +5,7 @@
 #include "plugin/notify.h"
 
 #include "src/api/kind.h"
+#include "src/api/name.h"
 #include "src/api/status.h"
 #include "src/base/timestamp.h"
 

@@ -616,8 +616,9 @@ static const char *url_reason(CURLU *parsed, const char *url) {
   return strlen(url) > FC_BASE_URL_MAX ? "is too long" : NULL;
 }
 
-enum fc_error fc_settings_set_url(struct fc_settings *settings, const char *url,
-                                  char *detail, size_t size) {
+enum fc_error fc_transport_curl_set_url(struct fc_settings *settings,
+                                        const char *url, char *detail,
+                                        size_t size) {
   enum fc_error error = FC_ERR_MEMORY;
   char *whole = NULL, *copy = NULL;
   const char *reason = "out of memory";

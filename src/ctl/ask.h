@@ -4,7 +4,8 @@
 #ifndef FC_CTL_ASK_H
 #define FC_CTL_ASK_H
 
-#include "src/api/client.h"
+#include "src/api/result.h"
+#include "src/base/text.h"
 #include "src/ctl/ctl.h"
 #include "src/ctl/print.h"
 #include "src/watch/job.h"

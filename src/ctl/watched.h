@@ -4,6 +4,7 @@
 #ifndef FC_CTL_WATCHED_H
 #define FC_CTL_WATCHED_H
 
+#include "src/base/text.h"
 #include "src/ctl/print.h"
 #include "src/watch/instance.h"
 

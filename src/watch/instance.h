@@ -10,9 +10,11 @@
 #ifndef FC_INSTANCE_H
 #define FC_INSTANCE_H
 
-#include "src/api/client.h"
+#include "src/api/name.h"
+#include "src/api/result.h"
 #include "src/api/settings.h"
 #include "src/base/clock.h"
+#include "src/base/text.h"
 #include "src/watch/event.h"
 #include "src/watch/job.h"
 #include "src/watch/schedule.h"

@@ -1,5 +1,7 @@
 #include "src/watch/registry.h"
 
+#include "src/api/name.h"
+
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>

@@ -10,6 +10,7 @@
 #include "src/api/key.h"
 #include "src/base/clock.h"
 #include "src/base/file.h"
+#include "src/base/text.h"
 #include "src/watch/instance.h"
 
 #include <stdatomic.h>

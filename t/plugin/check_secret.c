@@ -250,8 +250,8 @@ START_TEST(a_life_with_a_new_key_leaves_none_behind) {
   settings.api_key_file = strdup(path);
   (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u",
                  (unsigned)fake_firecrawl_port(server));
-  ck_assert_int_eq(fc_settings_set_url(&settings, url, detail, sizeof(detail)),
-                   FC_OK);
+  ck_assert_int_eq(
+      fc_transport_curl_set_url(&settings, url, detail, sizeof(detail)), FC_OK);
   struct fc_instance *instance = fc_instance_new(&settings, 10000, 1);
   struct fc_poller *poller = fc_poller_new(fc_transport_curl_new(), &clock);
   ck_assert(instance && poller);

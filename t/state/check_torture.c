@@ -132,7 +132,7 @@ static bool life_begin(struct life *life) {
   char url[64], detail[FC_DETAIL_SIZE];
   (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u",
                  (unsigned)fake_firecrawl_port(server));
-  if (fc_settings_set_url(&life->settings, url, detail, sizeof(detail)))
+  if (fc_transport_curl_set_url(&life->settings, url, detail, sizeof(detail)))
     return false;
   life->instance = fc_instance_new(&life->settings, 10000, 1);
   struct fc_transport *transport = fc_transport_curl_new();

@@ -40,8 +40,8 @@ static void set_up(void) {
   settings.max_requests_per_minute = 0;
   (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u",
                  (unsigned)fake_firecrawl_port(server));
-  ck_assert_int_eq(fc_settings_set_url(&settings, url, detail, sizeof(detail)),
-                   FC_OK);
+  ck_assert_int_eq(
+      fc_transport_curl_set_url(&settings, url, detail, sizeof(detail)), FC_OK);
 }
 
 static void start(void) {
