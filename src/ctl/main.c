@@ -55,7 +55,8 @@ static void print_kinds(void) {
   for (size_t i = 0; i < FC_KIND_COUNT; i++)
     (void)printf("%s%s", i ? i + 1 < FC_KIND_COUNT ? ", " : " or " : "",
                  fc_kind_get((enum fc_kind_id)i)->name);
-  (void)printf("; %s if left out.\n", fc_kind_get(FC_KIND_EXTRACT)->name);
+  (void)printf("; %s if left out. KIND:ID in one word is the same.\n",
+               fc_kind_get(FC_KIND_EXTRACT)->name);
 }
 
 static void print_exits(const struct command *command) {
