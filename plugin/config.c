@@ -1,8 +1,11 @@
 #include "plugin/config.h"
 
 #include "src/api/key.h"
+#include "src/api/kind.h"
 #include "src/api/name.h"
+#include "src/api/settings.h"
 #include "src/api/transport_curl.h"
+#include "src/base/error.h"
 #include "src/base/text.h"
 
 #include <inttypes.h>

@@ -9,6 +9,7 @@
 #include "src/api/status.h"
 #include "src/base/timestamp.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 static const struct {

@@ -2,7 +2,10 @@
 
 #include "src/api/kind.h"
 #include "src/api/name.h"
+#include "src/api/settings.h"
+#include "src/base/error.h"
 #include "src/base/text.h"
+#include "src/watch/job.h"
 
 #include <string.h>
 

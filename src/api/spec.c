@@ -1,5 +1,6 @@
 #include "src/api/spec.h"
 
+#include "src/api/kind.h"
 #include "src/api/name.h"
 #include "src/base/error.h"
 #include "src/base/text.h"

@@ -1,10 +1,14 @@
 #include "src/api/transport_curl.h"
 
+#include "src/api/key.h"
+#include "src/api/kind.h"
 #include "src/api/request.h"
+#include "src/api/transport.h"
 #include "src/base/text.h"
 
 #include <curl/curl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -5,10 +5,15 @@
 #define FC_CTL_ASK_H
 
 #include "src/api/result.h"
+#include "src/base/error.h"
 #include "src/base/text.h"
 #include "src/ctl/ctl.h"
 #include "src/ctl/print.h"
 #include "src/watch/job.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /* What became of one question. */
 struct ctl_answer {

@@ -1,14 +1,15 @@
 /* firecrawlctl: asks for, watches, checks, registers and lists Firecrawl jobs
  * from the command line. See src/ctl/firecrawlctl.pod. */
 
+#include "src/api/kind.h"
 #include "src/api/parse.h"
 #include "src/api/transport_curl.h"
-#include "src/base/text.h"
 #include "src/ctl/ctl.h"
 #include "src/ctl/options.h"
 #include "src/state/store.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -1,13 +1,14 @@
 #include "src/ctl/register.h"
 
+#include "src/api/kind.h"
 #include "src/api/name.h"
 #include "src/base/clock.h"
 #include "src/base/text.h"
+#include "src/ctl/ctl.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>

@@ -10,7 +10,6 @@
 #include "src/base/text.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 /* In the order in which events of one job that come together are told. */

@@ -8,7 +8,6 @@
 #include "src/api/kind.h"
 #include "src/api/name.h"
 #include "src/api/result.h"
-#include "src/api/status.h"
 #include "src/base/clock.h"
 #include "src/base/heap.h"
 #include "src/watch/event.h"

@@ -3,6 +3,7 @@
 #include "src/api/name.h"
 
 #include <search.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,9 +1,14 @@
 #include "src/watch/source.h"
 
+#include "src/api/settings.h"
+#include "src/api/spec.h"
+#include "src/base/error.h"
+#include "src/base/secret.h"
 #include "src/base/text.h"
+#include "src/watch/event.h"
+#include "src/watch/job.h"
 #include "src/watch/jobfile.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

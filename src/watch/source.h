@@ -14,6 +14,8 @@
 #include "src/watch/instance.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 enum {
   FC_SOURCE_CHECK_MS = 1000, /* between two looks at the file's stamp */
