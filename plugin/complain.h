@@ -5,7 +5,12 @@
 #ifndef FC_PLUGIN_COMPLAIN_H
 #define FC_PLUGIN_COMPLAIN_H
 
+#include "src/base/clock.h"
+#include "src/base/error.h"
 #include "src/watch/instance.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 enum {
   FC_COMPLAIN_EVERY_MS = 60 * 60 * 1000,

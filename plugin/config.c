@@ -1,8 +1,11 @@
 #include "plugin/config.h"
 
 #include "src/api/key.h"
-#include "src/api/request.h"
-#include "src/api/transport.h"
+#include "src/api/kind.h"
+#include "src/api/name.h"
+#include "src/api/settings.h"
+#include "src/api/transport_curl.h"
+#include "src/base/error.h"
 #include "src/base/text.h"
 
 #include <inttypes.h>
@@ -163,9 +166,7 @@ static int get_key(const struct option *option, const oconfig_item_t *item,
                    struct fc_settings *settings, struct reason *reason) {
   const char *value = only_string(item);
   if (!value || !fc_key_valid(value, strlen(value)))
-    return refuse(reason,
-                  "expected one string of visible ASCII characters, %d at most",
-                  FC_KEY_MAX);
+    return refuse(reason, "expected one string of " FC_KEY_RULE);
   return replace_string(field_of(option, settings), value, reason);
 }
 
@@ -179,7 +180,7 @@ static int get_url(const struct option *option, const oconfig_item_t *item,
   if (!value)
     return refuse(reason, "expected one string, an http or https URL, got %s",
                   given(item, text));
-  if (!fc_settings_set_url(settings, value, detail, sizeof(detail)))
+  if (!fc_transport_curl_set_url(settings, value, detail, sizeof(detail)))
     return 0;
   return refuse(reason, "expected an http or https URL, got %s: %s",
                 strpbrk(value, "@?#") ? "another" : given(item, text), detail);
@@ -393,14 +394,10 @@ static int add_job(const struct fc_kind *kind, const oconfig_item_t *item,
     return refuse(reason, "the ID %s is there already", quote(item, 0, text));
   case FC_ERR_ARGUMENT:
     if (!fc_id_valid(id, strlen(id)))
-      return refuse(reason,
-                    "expected an ID of 1 to %d characters of A-Z a-z 0-9 _ -, "
-                    "got %s",
-                    FC_ID_MAX, quote(item, 0, text));
-    return refuse(reason,
-                  "expected a name of 1 to %d characters of A-Z a-z 0-9 _ . -, "
-                  "got %s",
-                  FC_NAME_MAX, quote(item, name ? 1 : 0, text));
+      return refuse(reason, "expected an ID of " FC_ID_RULE ", got %s",
+                    quote(item, 0, text));
+    return refuse(reason, "expected a name of " FC_NAME_RULE ", got %s",
+                  quote(item, name ? 1 : 0, text));
   default:
     return refuse(reason, "out of memory");
   }
@@ -563,10 +560,8 @@ static const char *instance_name(const struct fc_config *config,
   (void)snprintf(block, size, "<Instance%s%s>", item->values_num ? " " : "",
                  item->values_num ? quote(item, 0, text) : "");
   if (!name || !fc_name_valid(name, strlen(name)))
-    (void)refuse(&reason,
-                 "expected a name of 1 to %d characters of A-Z a-z 0-9 _ . -, "
-                 "such as <Instance \"prod\">",
-                 FC_NAME_MAX);
+    (void)refuse(&reason, "expected a name of " FC_NAME_RULE
+                          ", such as <Instance \"prod\">");
   else if (name_is_taken(config, name))
     (void)refuse(&reason, "there is an instance of that name already");
   else

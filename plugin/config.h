@@ -10,6 +10,9 @@
 
 #include "src/api/settings.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+
 /* All zero bytes: nothing configured yet. Owns what it points to. */
 struct fc_config {
   char *state_file;               /* NULL: the default */

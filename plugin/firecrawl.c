@@ -9,14 +9,20 @@
 #include "plugin/registration.h"
 
 #include "src/api/parse.h"
+#include "src/api/settings.h"
 #include "src/api/transport_curl.h"
 #include "src/base/clock.h"
+#include "src/base/error.h"
 #include "src/state/journal.h"
 #include "src/state/store.h"
+#include "src/watch/instance.h"
 #include "src/watch/instance_save.h"
+#include "src/watch/job.h"
 #include "src/watch/poller.h"
 
 #include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -5,10 +5,12 @@
 #include "plugin/metrics.h"
 
 #include "src/api/kind.h"
+#include "src/api/settings.h"
 #include "src/api/status.h"
 #include "src/base/error.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -5,7 +5,10 @@
 #ifndef FC_PLUGIN_METRICS_H
 #define FC_PLUGIN_METRICS_H
 
+#include "src/base/clock.h"
 #include "src/watch/instance.h"
+
+#include <stdbool.h>
 
 enum fc_metric {
   FC_METRIC_JOB_STATUS,

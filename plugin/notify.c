@@ -5,9 +5,11 @@
 #include "plugin/notify.h"
 
 #include "src/api/kind.h"
+#include "src/api/name.h"
 #include "src/api/status.h"
 #include "src/base/timestamp.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 static const struct {

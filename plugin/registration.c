@@ -1,7 +1,11 @@
 #include "plugin/registration.h"
 
 #include "src/api/kind.h"
+#include "src/api/name.h"
+#include "src/api/settings.h"
+#include "src/base/error.h"
 #include "src/base/text.h"
+#include "src/watch/job.h"
 
 #include <string.h>
 
@@ -19,9 +23,9 @@ static void log_refused(const struct fc_instance *instance,
 static const char *reason(enum fc_error error) {
   switch (error) {
   case FC_ERR_ARGUMENT:
-    return "an ID of 1 to 63 characters of A-Z a-z 0-9 _ - as type instance "
-           "and a name of 1 to 63 of A-Z a-z 0-9 _ . - or nothing as message "
-           "are expected";
+    return "an ID of " FC_ID_RULE
+           " as type instance and a name of " FC_NAME_RULE
+           " as message are expected";
   case FC_ERR_EXISTS:
     return "the configuration or JobFile has the job as another kind";
   case FC_ERR_LIMIT:

@@ -10,7 +10,10 @@
 
 #include <plugin.h>
 
+#include "src/base/clock.h"
 #include "src/watch/instance.h"
+
+#include <stdbool.h>
 
 /* Takes a notification that names this instance. Ours come by here too: their
  * types are no kinds. What is wrong with one is logged. Returns true when the

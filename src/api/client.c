@@ -1,7 +1,12 @@
 #include "src/api/client.h"
 
+#include "src/api/key.h"
+#include "src/api/parse.h"
 #include "src/api/request.h"
+#include "src/api/settings.h"
+#include "src/api/status.h"
 #include "src/base/minmax.h"
+#include "src/base/secret.h"
 #include "src/base/text.h"
 #include "src/base/timestamp.h"
 

@@ -1,6 +1,6 @@
 #include "src/api/key.h"
 
-#include "src/api/request.h"
+#include "src/api/name.h"
 #include "src/base/file.h"
 #include "src/base/text.h"
 
@@ -68,7 +68,7 @@ static const char *what_is_wrong(const char *text, size_t len) {
   for (size_t i = 0; i < len; i++)
     if (text[i] == ' ' || text[i] == '\t' || text[i] == '\n' || text[i] == '\r')
       return "has white space inside: one key in one line is expected";
-  return "has bytes that no key has: visible ASCII is expected";
+  return "has bytes that no key has: " FC_KEY_RULE " are expected";
 }
 
 enum fc_error fc_key_read(struct fc_key *key, const char *path,

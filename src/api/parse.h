@@ -10,15 +10,11 @@
 #include "src/api/status.h"
 #include "src/base/error.h"
 #include "src/base/secret.h"
+#include "src/base/text.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-enum {
-  FC_ERROR_TEXT_SIZE = 256, /* the API's error text, with its NUL */
-  FC_WORD_SIZE = 64         /* an unknown status word, a replacement path */
-};
 
 /* Every member that the reply had and that had the type we expect; the rest is
  * absent, which is no error. Text is one safe line (src/base/text.h). */

@@ -1,6 +1,6 @@
 #include "src/api/settings.h"
 
-#include "src/api/request.h"
+#include "src/api/name.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -126,7 +126,7 @@ static bool is_loopback(const char *host, size_t len) {
           strspn(host, "0123456789.") >= len);
 }
 
-/* The host of a URL that fc_settings_set_url took, without port; an IPv6
+/* The host of a URL that fc_transport_curl_set_url took, without port; an IPv6
  * address with its brackets. "" where there is no URL. */
 static const char *host_of(const struct fc_settings *settings, size_t *len) {
   const char *host = settings->url ? strstr(settings->url, "://") : NULL;

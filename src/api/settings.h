@@ -86,14 +86,6 @@ FC_MUST_USE enum fc_error fc_settings_add_job(struct fc_settings *settings,
 FC_MUST_USE enum fc_error fc_settings_add_header(struct fc_settings *settings,
                                                  const char *header);
 
-/* Sets url, and api_version where the URL ends in /v1 or /v2. FC_ERR_ARGUMENT
- * with a reason in detail[size] when it does not parse, is not http or https,
- * has no host, or has a user, query or fragment; then unchanged. Parsed by
- * libcurl, so that both read it alike (defined in transport_curl.c). */
-FC_MUST_USE enum fc_error fc_settings_set_url(struct fc_settings *settings,
-                                              const char *url, char *detail,
-                                              size_t size);
-
 /* True when the URL is that of Firecrawl's own server (FC_CLOUD_HOST). */
 bool fc_settings_is_cloud(const struct fc_settings *settings);
 

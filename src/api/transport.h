@@ -15,8 +15,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FC_DETAIL_SIZE = 192 };
-
 /* How an exchange ended. */
 struct fc_transport_reply {
   enum fc_error error; /* FC_OK: a whole HTTP reply arrived, of any code */

@@ -1,10 +1,14 @@
 #include "src/api/transport_curl.h"
 
+#include "src/api/key.h"
+#include "src/api/kind.h"
 #include "src/api/request.h"
+#include "src/api/transport.h"
 #include "src/base/text.h"
 
 #include <curl/curl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -616,8 +620,9 @@ static const char *url_reason(CURLU *parsed, const char *url) {
   return strlen(url) > FC_BASE_URL_MAX ? "is too long" : NULL;
 }
 
-enum fc_error fc_settings_set_url(struct fc_settings *settings, const char *url,
-                                  char *detail, size_t size) {
+enum fc_error fc_transport_curl_set_url(struct fc_settings *settings,
+                                        const char *url, char *detail,
+                                        size_t size) {
   enum fc_error error = FC_ERR_MEMORY;
   char *whole = NULL, *copy = NULL;
   const char *reason = "out of memory";

@@ -12,7 +12,11 @@
 #ifndef FC_TRANSPORT_CURL_H
 #define FC_TRANSPORT_CURL_H
 
+#include "src/api/settings.h"
 #include "src/api/transport.h"
+#include "src/base/error.h"
+
+#include <stddef.h>
 
 enum {
   FC_HEADER_BYTES_MAX = 64 * 1024, /* all headers of one reply */
@@ -30,5 +34,13 @@ struct fc_transport *fc_transport_curl_new(void);
 
 /* "7.88.1 OpenSSL/3.0.17": the libcurl that is loaded. Static storage. */
 const char *fc_transport_curl_version(void);
+
+/* Sets the settings' url, and api_version where the URL ends in /v1 or /v2.
+ * FC_ERR_ARGUMENT with a reason in detail[size] when it does not parse, is not
+ * http or https, has no host, or has a user, query or fragment; then unchanged.
+ * It is here so that libcurl, which requests it later, reads it the same. */
+FC_MUST_USE enum fc_error
+fc_transport_curl_set_url(struct fc_settings *settings, const char *url,
+                          char *detail, size_t size);
 
 #endif

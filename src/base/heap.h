@@ -6,7 +6,6 @@
 
 #include "src/base/error.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -11,6 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Bytes of texts that are kept, each with its NUL. */
+enum {
+  FC_ERROR_TEXT_SIZE = 256, /* the API's error text, a reason */
+  FC_DETAIL_SIZE = 192,     /* why a request or a file failed */
+  FC_WORD_SIZE = 64         /* an unknown status word, a replacement path */
+};
+
 enum { FC_TEXT_DELAY_MAX_S = 24 * 60 * 60 };
 
 /* Copies in[len] to out[size] as one line: bytes below 0x20, 0x7f and C1

@@ -1,10 +1,15 @@
 #include "src/ctl/ask.h"
 
+#include "src/api/kind.h"
+#include "src/api/settings.h"
+#include "src/api/status.h"
 #include "src/api/transport_curl.h"
 #include "src/base/clock.h"
 #include "src/base/text.h"
+#include "src/watch/instance.h"
 #include "src/watch/instance_save.h"
 #include "src/watch/poller.h"
+#include "src/watch/schedule.h"
 
 #include <string.h>
 

@@ -4,10 +4,16 @@
 #ifndef FC_CTL_ASK_H
 #define FC_CTL_ASK_H
 
-#include "src/api/client.h"
+#include "src/api/result.h"
+#include "src/base/error.h"
+#include "src/base/text.h"
 #include "src/ctl/ctl.h"
 #include "src/ctl/print.h"
 #include "src/watch/job.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /* What became of one question. */
 struct ctl_answer {

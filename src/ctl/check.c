@@ -1,10 +1,17 @@
 #include "src/ctl/check.h"
 
+#include "src/api/kind.h"
+#include "src/api/settings.h"
+#include "src/api/status.h"
+#include "src/base/error.h"
 #include "src/base/text.h"
+#include "src/ctl/print.h"
+#include "src/watch/job.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 

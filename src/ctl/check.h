@@ -6,6 +6,9 @@
 #define FC_CTL_CHECK_H
 
 #include "src/ctl/ask.h"
+#include "src/ctl/ctl.h"
+
+#include <stddef.h>
 
 /* As a plugin's exit status. */
 enum ctl_state {

@@ -10,7 +10,6 @@
 #include "src/base/error.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 enum ctl_exit {

@@ -1,12 +1,18 @@
 /* firecrawlctl list: what the plugin knows, from its state file. */
 
-#include "src/base/clock.h"
-#include "src/base/text.h"
 #include "src/ctl/ctl.h"
+
+#include "src/api/kind.h"
+#include "src/base/clock.h"
+#include "src/base/error.h"
+#include "src/base/text.h"
 #include "src/ctl/print.h"
 #include "src/state/store.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -1,14 +1,15 @@
 /* firecrawlctl: asks for, watches, checks, registers and lists Firecrawl jobs
  * from the command line. See src/ctl/firecrawlctl.pod. */
 
+#include "src/api/kind.h"
 #include "src/api/parse.h"
 #include "src/api/transport_curl.h"
-#include "src/base/text.h"
 #include "src/ctl/ctl.h"
 #include "src/ctl/options.h"
 #include "src/state/store.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,7 +56,8 @@ static void print_kinds(void) {
   for (size_t i = 0; i < FC_KIND_COUNT; i++)
     (void)printf("%s%s", i ? i + 1 < FC_KIND_COUNT ? ", " : " or " : "",
                  fc_kind_get((enum fc_kind_id)i)->name);
-  (void)printf("; %s if left out.\n", fc_kind_get(FC_KIND_EXTRACT)->name);
+  (void)printf("; %s if left out. KIND:ID in one word is the same.\n",
+               fc_kind_get(FC_KIND_EXTRACT)->name);
 }
 
 static void print_exits(const struct command *command) {

@@ -1,7 +1,12 @@
 #include "src/ctl/options.h"
 
-#include "src/api/request.h"
-#include "src/api/transport.h"
+#include "src/api/key.h"
+#include "src/api/kind.h"
+#include "src/api/name.h"
+#include "src/api/settings.h"
+#include "src/api/spec.h"
+#include "src/api/transport_curl.h"
+#include "src/base/error.h"
 #include "src/base/text.h"
 
 #include <getopt.h>
@@ -219,67 +224,44 @@ bool ctl_options_fit(unsigned given, enum ctl_command_bit command,
   return true;
 }
 
-static bool refuse_kind(struct ctl_reason *reason, const char *word) {
-  char kinds[CTL_REASON_SIZE / 4], text[QUOTE_SIZE];
-  size_t used = 0;
-  for (size_t i = 0; i < FC_KIND_COUNT; i++)
-    fc_text_append(kinds, sizeof(kinds), &used, "%s%s", i ? ", " : "",
-                   fc_kind_get((enum fc_kind_id)i)->name);
-  return ctl_refuse(reason, "\"%s\" is no kind of job: one of %s is expected",
-                    quote(text, word), kinds);
+static bool job_add(struct ctl_options *options, char *const *words,
+                    size_t count, struct ctl_reason *reason) {
+  struct fc_spec spec;
+  char why[FC_SPEC_REASON_SIZE];
+  if (!fc_spec_parse(&spec, words, count, why))
+    return ctl_refuse(reason, "%s", why);
+  enum fc_error error =
+      fc_settings_add_job(&options->settings, spec.kind, spec.id, spec.name);
+  if (error == FC_ERR_EXISTS)
+    return ctl_refuse(reason, "the ID %s is named twice", spec.id);
+  return !error || ctl_refuse(reason, "%s", fc_error_text(error));
 }
 
-static bool job_add(struct ctl_options *options, const struct fc_kind *kind,
-                    const char *id, const char *name,
-                    struct ctl_reason *reason) {
-  char text[QUOTE_SIZE];
-  switch (fc_settings_add_job(&options->settings, kind, id, name)) {
-  case FC_OK:
-    return true;
-  case FC_ERR_EXISTS:
-    return ctl_refuse(reason, "the ID %s is named twice", id);
-  case FC_ERR_ARGUMENT:
-    if (fc_id_valid(id, strlen(id)))
-      return ctl_refuse(reason,
-                        "\"%s\" is no job name: 1 to %d characters of "
-                        "A-Z a-z 0-9 _ . - are expected",
-                        quote(text, name ? name : id), FC_NAME_MAX);
-    return ctl_refuse(reason,
-                      "\"%s\" is no job ID: 1 to %d characters of "
-                      "A-Z a-z 0-9 _ - are expected",
-                      quote(text, id), FC_ID_MAX);
-  default:
-    return ctl_refuse(reason, "out of memory");
+/* Each ID of several is parsed as if it stood alone behind their kind. */
+static bool jobs_add(struct ctl_options *options, char *const *words,
+                     size_t count, struct ctl_reason *reason) {
+  bool has_kind = fc_spec_kind(words, count);
+  for (size_t i = has_kind ? 1 : 0; i < count; i++) {
+    char *const pair[] = {words[0], words[i]};
+    if (has_kind ? !job_add(options, pair, 2, reason)
+                 : !job_add(options, &words[i], 1, reason))
+      return false;
   }
+  return true;
 }
 
-/* As in a JobFile, the first of several words is the kind if it names one. */
 bool ctl_options_words(struct ctl_options *options, enum ctl_words expected,
                        char *const *words, int count,
                        struct ctl_reason *reason) {
-  const struct fc_kind *kind =
-      count > 1 ? fc_kind_by_name(words[0], strlen(words[0])) : NULL;
-  int first = kind ? 1 : 0;
   char text[QUOTE_SIZE];
   if (expected == CTL_WORDS_NONE)
     return count == 0 || ctl_refuse(reason, "\"%s\" is one word too many",
                                     quote(text, words[0]));
   if (count == 0)
     return ctl_refuse(reason, "the ID of a job is missing");
-  if (!kind)
-    kind = fc_kind_get(FC_KIND_EXTRACT);
-  if (expected == CTL_WORDS_JOB) {
-    if (count - first > 2)
-      return first ? ctl_refuse(reason, "\"%s\" is one word too many",
-                                quote(text, words[3]))
-                   : refuse_kind(reason, words[0]);
-    return job_add(options, kind, words[first],
-                   count - first == 2 ? words[first + 1] : NULL, reason);
-  }
-  for (int i = first; i < count; i++)
-    if (!job_add(options, kind, words[i], NULL, reason))
-      return false;
-  return true;
+  return expected == CTL_WORDS_JOB
+             ? job_add(options, words, (size_t)count, reason)
+             : jobs_add(options, words, (size_t)count, reason);
 }
 
 static bool copy(char **to, const char *from, struct ctl_reason *reason) {
@@ -298,8 +280,8 @@ static bool settle_url(struct ctl_options *options, struct ctl_reason *reason) {
   const char *from = options->url ? "--url" : "FIRECRAWL_API_URL";
   const char *url = options->url ? options->url : variable("FIRECRAWL_API_URL");
   /* It may hold a secret: only the reason is told. */
-  if (fc_settings_set_url(&options->settings, url ? url : FC_DEFAULT_URL,
-                          detail, sizeof(detail)))
+  if (fc_transport_curl_set_url(&options->settings, url ? url : FC_DEFAULT_URL,
+                                detail, sizeof(detail)))
     return ctl_refuse(reason, "%s: an http or https URL is expected: %s", from,
                       detail);
   if (!options->api_version)
@@ -338,9 +320,7 @@ static bool settle_key(struct ctl_options *options, struct ctl_reason *reason) {
   enum fc_error error = fc_key_set(&options->key, key, strlen(key));
   if (error == FC_ERR_ARGUMENT)
     return ctl_refuse(reason,
-                      "FIRECRAWL_API_KEY: visible ASCII characters, %d at "
-                      "most, are expected",
-                      FC_KEY_MAX);
+                      "FIRECRAWL_API_KEY: " FC_KEY_RULE " are expected");
   if (error)
     return ctl_refuse(reason, "%s", fc_error_text(error));
   return copy(&options->settings.api_key, key, reason);

@@ -6,6 +6,7 @@
 
 #include "src/ctl/ctl.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 /* Which command takes an option: a set. */

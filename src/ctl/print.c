@@ -1,5 +1,6 @@
 #include "src/ctl/print.h"
 
+#include "src/api/kind.h"
 #include "src/base/text.h"
 #include "src/base/timestamp.h"
 #include "src/watch/job.h"

@@ -4,7 +4,6 @@
 #ifndef FC_CTL_PRINT_H
 #define FC_CTL_PRINT_H
 
-#include "src/api/kind.h"
 #include "src/api/status.h"
 
 #include <stdbool.h>

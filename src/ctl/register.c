@@ -1,13 +1,14 @@
 #include "src/ctl/register.h"
 
-#include "src/api/request.h"
+#include "src/api/kind.h"
+#include "src/api/name.h"
 #include "src/base/clock.h"
 #include "src/base/text.h"
+#include "src/ctl/ctl.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -166,9 +167,7 @@ static int run(const struct ctl_options *options, bool forget) {
   char command[CTL_COMMAND_SIZE];
   struct ctl_reason reason;
   if (!fc_name_valid(options->instance, strlen(options->instance))) {
-    ctl_complain("--instance: 1 to %d characters of A-Z a-z 0-9 _ . - are "
-                 "expected",
-                 FC_NAME_MAX);
+    ctl_complain("--instance: " FC_NAME_RULE " are expected");
     return CTL_USAGE;
   }
   ctl_register_command(command, forget, options->instance, job,

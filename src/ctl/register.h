@@ -4,7 +4,10 @@
 #ifndef FC_CTL_REGISTER_H
 #define FC_CTL_REGISTER_H
 
-#include "src/ctl/ctl.h"
+#include "src/api/settings.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 enum { CTL_COMMAND_SIZE = 1024 /* a longer line is cut by collectd */ };
 

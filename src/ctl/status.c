@@ -1,7 +1,16 @@
 /* firecrawlctl status: each job's status, once. */
 
-#include "src/ctl/ask.h"
+#include "src/ctl/ctl.h"
 
+#include "src/api/settings.h"
+#include "src/api/status.h"
+#include "src/base/error.h"
+#include "src/ctl/ask.h"
+#include "src/ctl/print.h"
+#include "src/watch/job.h"
+
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static int exit_of(const struct ctl_answer *answers, size_t len) {

@@ -1,20 +1,29 @@
 /* firecrawlctl watch: an instance of the library's own, without collectd: the
  * poller's turns, and what they brought to see. */
 
+#include "src/ctl/ctl.h"
+
+#include "src/api/settings.h"
+#include "src/api/status.h"
 #include "src/api/transport_curl.h"
 #include "src/base/clock.h"
+#include "src/base/error.h"
 #include "src/base/text.h"
 #include "src/base/timestamp.h"
-#include "src/ctl/ctl.h"
+#include "src/ctl/print.h"
 #include "src/ctl/watched.h"
+#include "src/watch/event.h"
+#include "src/watch/instance.h"
+#include "src/watch/job.h"
 #include "src/watch/poller.h"
 
-#include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {

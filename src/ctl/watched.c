@@ -1,7 +1,10 @@
 #include "src/ctl/watched.h"
 
+#include "src/api/kind.h"
+#include "src/api/settings.h"
 #include "src/base/text.h"
 #include "src/base/timestamp.h"
+#include "src/ctl/print.h"
 
 #include <string.h>
 

@@ -4,8 +4,14 @@
 #ifndef FC_CTL_WATCHED_H
 #define FC_CTL_WATCHED_H
 
-#include "src/ctl/print.h"
+#include "src/api/status.h"
+#include "src/base/text.h"
+#include "src/watch/event.h"
 #include "src/watch/instance.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 
 /* One job watched. */
 struct ctl_watched {

@@ -1,6 +1,6 @@
 #include "src/state/column.h"
 
-#include "src/api/request.h"
+#include "src/api/name.h"
 #include "src/base/text.h"
 
 #include <limits.h>

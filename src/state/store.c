@@ -1,6 +1,6 @@
 #include "src/state/store.h"
 
-#include "src/api/request.h"
+#include "src/api/name.h"
 #include "src/base/text.h"
 #include "src/state/db.h"
 #include "src/watch/event.h"

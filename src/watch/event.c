@@ -3,7 +3,6 @@
 #include "src/base/text.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 static const struct {
   const char *name;

@@ -5,12 +5,11 @@
 #define FC_EVENT_H
 
 #include "src/api/kind.h"
-#include "src/api/parse.h"
-#include "src/api/request.h"
+#include "src/api/name.h"
 #include "src/api/status.h"
+#include "src/base/text.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 /* In the order in which events of one job that come together are told. */

@@ -1,6 +1,6 @@
 #include "src/watch/instance_private.h"
 
-#include "src/api/request.h"
+#include "src/api/name.h"
 #include "src/base/minmax.h"
 #include "src/base/text.h"
 

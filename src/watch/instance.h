@@ -10,12 +10,21 @@
 #ifndef FC_INSTANCE_H
 #define FC_INSTANCE_H
 
-#include "src/api/client.h"
+#include "src/api/kind.h"
+#include "src/api/name.h"
+#include "src/api/result.h"
 #include "src/api/settings.h"
+#include "src/api/status.h"
 #include "src/base/clock.h"
+#include "src/base/error.h"
+#include "src/base/text.h"
 #include "src/watch/event.h"
 #include "src/watch/job.h"
 #include "src/watch/schedule.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct fc_instance;
 

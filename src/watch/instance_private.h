@@ -5,6 +5,7 @@
 #ifndef FC_INSTANCE_PRIVATE_H
 #define FC_INSTANCE_PRIVATE_H
 
+#include "src/base/text.h"
 #include "src/watch/instance.h"
 
 #include "src/watch/registry.h"

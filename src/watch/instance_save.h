@@ -4,6 +4,8 @@
 #ifndef FC_INSTANCE_SAVE_H
 #define FC_INSTANCE_SAVE_H
 
+#include "src/api/name.h"
+#include "src/base/text.h"
 #include "src/watch/instance.h"
 #include "src/watch/record.h"
 

@@ -1,6 +1,10 @@
 #include "src/watch/job.h"
 
+#include "src/api/parse.h"
+#include "src/api/status.h"
+#include "src/base/clock.h"
 #include "src/base/minmax.h"
+#include "src/watch/event.h"
 
 #include <stdlib.h>
 #include <string.h>

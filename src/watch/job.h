@@ -5,9 +5,9 @@
 #ifndef FC_JOB_H
 #define FC_JOB_H
 
-#include "src/api/client.h"
 #include "src/api/kind.h"
-#include "src/api/status.h"
+#include "src/api/name.h"
+#include "src/api/result.h"
 #include "src/base/clock.h"
 #include "src/base/heap.h"
 #include "src/watch/event.h"

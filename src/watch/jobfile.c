@@ -1,17 +1,11 @@
 #include "src/watch/jobfile.h"
 
-#include "src/api/request.h"
+#include "src/api/spec.h"
 #include "src/base/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-enum {
-  WORDS_MAX = 3,
-  QUOTE_SIZE = 49, /* of a word in a reason, with its NUL */
-  REASON_SIZE = 192
-};
 
 static const char byte_order_mark[] = "\xef\xbb\xbf";
 
@@ -26,17 +20,12 @@ static void line_refuse(const struct parse *parse, const char *format, ...)
     FC_PRINTF(2, 3);
 
 static void line_refuse(const struct parse *parse, const char *format, ...) {
-  char reason[REASON_SIZE];
+  char reason[FC_SPEC_REASON_SIZE];
   va_list args;
   va_start(args, format);
   (void)vsnprintf(reason, sizeof(reason), format, args);
   va_end(args);
   parse->refuse(parse->line, reason, parse->data);
-}
-
-static const char *quote(char out[QUOTE_SIZE], const char *word) {
-  (void)fc_text_line(out, QUOTE_SIZE, word, strlen(word));
-  return out;
 }
 
 static bool is_blank(char byte) { return byte == ' ' || byte == '\t'; }
@@ -50,14 +39,14 @@ static bool has_control(const char *text, size_t len) {
 
 /* Splits a line in place, up to its comment. Words behind the last expected one
  * are only counted. */
-static size_t line_split(char *line, char *words[WORDS_MAX]) {
+static size_t line_split(char *line, char *words[FC_SPEC_WORDS_MAX]) {
   size_t count = 0;
   for (char *at = line;;) {
     while (is_blank(*at))
       at++;
     if (*at == '\0' || *at == '#')
       return count;
-    if (count < WORDS_MAX)
+    if (count < FC_SPEC_WORDS_MAX)
       words[count] = at;
     count++;
     while (*at && !is_blank(*at))
@@ -67,67 +56,26 @@ static size_t line_split(char *line, char *words[WORDS_MAX]) {
   }
 }
 
-static void refuse_kind(const struct parse *parse, const char *word) {
-  char kinds[REASON_SIZE / 2], quoted[QUOTE_SIZE];
-  size_t used = 0;
-  for (size_t i = 0; i < FC_KIND_COUNT; i++)
-    fc_text_append(kinds, sizeof(kinds), &used, "%s%s", i ? ", " : "",
-                   fc_kind_get((enum fc_kind_id)i)->name);
-  line_refuse(parse, "\"%s\" is no kind of job: one of %s is expected",
-              quote(quoted, word), kinds);
-}
-
-static enum fc_error entry_give(const struct parse *parse,
-                                const struct fc_jobfile_entry *entry) {
-  char quoted[QUOTE_SIZE];
-  enum fc_error error;
-  if (!fc_id_valid(entry->id, strlen(entry->id))) {
-    line_refuse(parse,
-                "\"%s\" is no job ID: 1 to %d characters of A-Z a-z 0-9 _ - "
-                "are expected",
-                quote(quoted, entry->id), FC_ID_MAX);
+static enum fc_error words_parse(const struct parse *parse, char *const *words,
+                                 size_t count) {
+  struct fc_spec spec;
+  char reason[FC_SPEC_REASON_SIZE], quoted[FC_SPEC_QUOTE_SIZE];
+  if (!fc_spec_parse(&spec, words, count, reason)) {
+    parse->refuse(parse->line, reason, parse->data);
     return FC_OK;
   }
-  if (entry->name && !fc_name_valid(entry->name, strlen(entry->name))) {
-    line_refuse(parse,
-                "\"%s\" is no job name: 1 to %d characters of A-Z a-z 0-9 _ . "
-                "- are expected",
-                quote(quoted, entry->name), FC_NAME_MAX);
-    return FC_OK;
-  }
-  error = parse->take(entry, parse->data);
-  if (error && error != FC_ERR_MEMORY) {
-    line_refuse(parse, "\"%s\": %s", quote(quoted, entry->id),
-                fc_error_text(error));
-    return FC_OK;
-  }
-  return error;
-}
-
-static enum fc_error words_parse(const struct parse *parse,
-                                 char *words[WORDS_MAX], size_t count) {
-  const struct fc_kind *kind =
-      count > 1 ? fc_kind_by_name(words[0], strlen(words[0])) : NULL;
-  size_t first = kind ? 1 : 0;
-  struct fc_jobfile_entry entry = {.line = parse->line};
-  if (count > WORDS_MAX) {
-    line_refuse(parse, "expected \"[KIND] ID [NAME]\", got %zu words", count);
-    return FC_OK;
-  }
-  if (count - first > 2) {
-    refuse_kind(parse, words[0]);
-    return FC_OK;
-  }
-  entry.kind = kind ? kind : fc_kind_get(FC_KIND_EXTRACT);
-  entry.id = words[first];
-  entry.name = count - first == 2 ? words[first + 1] : NULL;
-  return entry_give(parse, &entry);
+  enum fc_error error = parse->take(parse->line, &spec, parse->data);
+  if (!error || error == FC_ERR_MEMORY)
+    return error;
+  (void)fc_text_line(quoted, sizeof(quoted), spec.id, strlen(spec.id));
+  line_refuse(parse, "\"%s\": %s", quoted, fc_error_text(error));
+  return FC_OK;
 }
 
 static enum fc_error line_parse(const struct parse *parse, const char *text,
                                 size_t len) {
   char line[FC_JOBFILE_LINE_MAX + 1];
-  char *words[WORDS_MAX];
+  char *words[FC_SPEC_WORDS_MAX];
   size_t count;
   if (len > 0 && text[len - 1] == '\r')
     len--;
@@ -169,6 +117,16 @@ static const char *skip(const char *at, const char *end, bool blanks) {
   return at;
 }
 
+/* A word that is the secret, or a kind and the secret as its ID. */
+static bool is_secret(const char *word, size_t len,
+                      const struct fc_secret *secret) {
+  const char *colon = memchr(word, ':', len);
+  size_t id_len = colon ? (size_t)(word + len - colon) - 1 : len;
+  return (len == secret->len && memcmp(word, secret->bytes, len) == 0) ||
+         (id_len == secret->len &&
+          memcmp(word + len - id_len, secret->bytes, id_len) == 0);
+}
+
 static bool has_word(const char *text, size_t len,
                      const struct fc_secret *secret) {
   const char *at = text, *end = text + len;
@@ -178,8 +136,7 @@ static bool has_word(const char *text, size_t len,
     if (*word == '#') {
       const char *newline = memchr(word, '\n', (size_t)(end - word));
       at = newline ? newline : end;
-    } else if ((size_t)(at - word) == secret->len &&
-               memcmp(word, secret->bytes, secret->len) == 0) {
+    } else if (is_secret(word, (size_t)(at - word), secret)) {
       return true;
     }
   }

@@ -1,13 +1,12 @@
-/* JobFile: one job per line, "[KIND] ID [NAME]", kind extract if left out;
- * blanks or tabs between, blank lines, "#" comments (whole lines or after the
- * fields), LF or CRLF, a UTF-8 byte order mark at the start. The first of two
- * or more words is the kind if it is the name of one. Pure parser of text in
- * memory; any thread. */
+/* JobFile: one job per line, in the words of src/api/spec.h; blanks or tabs
+ * between, blank lines, "#" comments (whole lines or after the fields), LF or
+ * CRLF, a UTF-8 byte order mark at the start. Pure parser of text in memory;
+ * any thread. */
 
 #ifndef FC_JOBFILE_H
 #define FC_JOBFILE_H
 
-#include "src/api/kind.h"
+#include "src/api/spec.h"
 #include "src/base/error.h"
 #include "src/base/secret.h"
 
@@ -19,20 +18,14 @@ enum {
   FC_JOBFILE_LINE_MAX = 512 /* bytes of a line; longer ones are refused */
 };
 
-struct fc_jobfile_entry {
-  const struct fc_kind *kind;
-  const char *id;
-  const char *name; /* NULL: none given */
-  size_t line;      /* 1-based */
-};
-
-/* What to do with each good line. An error of its own counts as a bad line,
- * unless it is FC_ERR_MEMORY, which ends the parse. */
-typedef enum fc_error (*fc_jobfile_take)(const struct fc_jobfile_entry *entry,
+/* What to do with each good line; lines count from 1. An error of its own
+ * counts as a bad line, unless it is FC_ERR_MEMORY, which ends the parse. */
+typedef enum fc_error (*fc_jobfile_take)(size_t line,
+                                         const struct fc_spec *spec,
                                          void *data);
 
-/* What to do with each bad line. `reason` says what was expected; it quotes the
- * line at most as one safe, cut word. */
+/* What to do with each bad line. `reason` says what was expected; of the line
+ * it has at most one safe, cut word, quoted at its beginning. */
 typedef void (*fc_jobfile_refuse)(size_t line, const char *reason, void *data);
 
 /* Parses text[len], in time linear in len. A last line without its newline is
@@ -47,7 +40,8 @@ FC_MUST_USE enum fc_error fc_jobfile_parse(const char *text, size_t len,
                                            void *data);
 
 /* Whether text[len] holds a secret: one of FC_SECRET_LONG bytes anywhere, a
- * shorter one as a whole word outside of comments. */
+ * shorter one as a whole word, or behind the colon of one, outside of comments.
+ */
 bool fc_jobfile_holds_secret(const char *text, size_t len,
                              const struct fc_secrets *secrets);
 

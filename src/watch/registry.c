@@ -1,6 +1,9 @@
 #include "src/watch/registry.h"
 
+#include "src/api/name.h"
+
 #include <search.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 

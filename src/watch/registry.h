@@ -5,9 +5,14 @@
 #ifndef FC_REGISTRY_H
 #define FC_REGISTRY_H
 
+#include "src/api/kind.h"
+#include "src/api/status.h"
+#include "src/base/error.h"
+#include "src/base/heap.h"
 #include "src/watch/job.h"
 
-#include <stdint.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 /* Members are read by instance.c; only registry.c writes them. */
 struct fc_registry {

@@ -1,9 +1,14 @@
 #include "src/watch/source.h"
 
+#include "src/api/settings.h"
+#include "src/api/spec.h"
+#include "src/base/error.h"
+#include "src/base/secret.h"
 #include "src/base/text.h"
+#include "src/watch/event.h"
+#include "src/watch/job.h"
 #include "src/watch/jobfile.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,15 +31,16 @@ struct reading {
   char first_bad[FC_ERROR_TEXT_SIZE];
 };
 
-static enum fc_error take(const struct fc_jobfile_entry *entry, void *data) {
+static enum fc_error take(size_t line, const struct fc_spec *spec, void *data) {
   struct reading *reading = data;
+  (void)line;
   /* A large file takes its time, and the daemon wants to end: it has just asked
    * for a flush, as for any that ends. */
   if (atomic_load(reading->source->stop))
     return FC_ERR_MEMORY;
   enum fc_error error =
-      fc_instance_add(reading->source->instance, entry->kind, entry->id,
-                      entry->name, FC_SOURCE_FILE, reading->now);
+      fc_instance_add(reading->source->instance, spec->kind, spec->id,
+                      spec->name, FC_SOURCE_FILE, reading->now);
   reading->jobs += !error;
   return error;
 }
@@ -96,9 +102,10 @@ static void tell_writable(struct fc_source *source, unsigned access) {
 }
 
 /* These two count lines. */
-static enum fc_error take_none(const struct fc_jobfile_entry *entry,
+static enum fc_error take_none(size_t line, const struct fc_spec *spec,
                                void *data) {
-  (void)entry;
+  (void)line;
+  (void)spec;
   (*(size_t *)data)++;
   return FC_OK;
 }

@@ -10,9 +10,12 @@
 #include "src/api/key.h"
 #include "src/base/clock.h"
 #include "src/base/file.h"
+#include "src/base/text.h"
 #include "src/watch/instance.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 enum {
   FC_SOURCE_CHECK_MS = 1000, /* between two looks at the file's stamp */

@@ -1,6 +1,6 @@
 #include "src/api/key.h"
 
-#include "src/api/request.h"
+#include "src/api/name.h"
 #include "src/base/file.h"
 #include "t/fake/folder.h"
 #include "t/suite.h"
@@ -134,7 +134,7 @@ START_TEST(a_file_has_a_key_and_perhaps_a_line_end) {
 END_TEST
 
 #define WHITE "has white space inside: one key in one line is expected"
-#define BYTES "has bytes that no key has: visible ASCII is expected"
+#define BYTES "has bytes that no key has: " FC_KEY_RULE " are expected"
 #define SECRET "secret"
 
 static const struct {

@@ -1,6 +1,6 @@
 #include "src/api/settings.h"
 
-#include "src/api/request.h"
+#include "src/api/transport_curl.h"
 #include "t/suite.h"
 
 #include <stdio.h>
@@ -61,8 +61,8 @@ START_TEST(all_that_was_set_is_released) {
   };
   for (size_t i = 0; i < COUNT_OF(strings); i++)
     *strings[i] = strdup("text");
-  ck_assert_int_eq(fc_settings_set_url(&settings, "https://a.example/v2",
-                                       detail, sizeof(detail)),
+  ck_assert_int_eq(fc_transport_curl_set_url(&settings, "https://a.example/v2",
+                                             detail, sizeof(detail)),
                    FC_OK);
   for (int i = 0; i < 3; i++) {
     char id[16];
@@ -185,71 +185,6 @@ START_TEST(a_header_is_a_name_and_a_value) {
 END_TEST
 
 static const struct {
-  const char *given, *url;
-  enum fc_api_version version;
-} good_urls[] = {
-    {"https://api.firecrawl.dev", "https://api.firecrawl.dev", FC_API_DEFAULT},
-    {"https://api.firecrawl.dev/", "https://api.firecrawl.dev", FC_API_DEFAULT},
-    {"https://api.firecrawl.dev/v1", "https://api.firecrawl.dev", FC_API_V1},
-    {"https://api.firecrawl.dev/v2/", "https://api.firecrawl.dev", FC_API_V2},
-    {"http://127.0.0.1:3002", "http://127.0.0.1:3002", FC_API_DEFAULT},
-    {"http://[::1]:3002/V1", "http://[::1]:3002", FC_API_V1},
-    {"https://a.example/fire/v2//", "https://a.example/fire", FC_API_V2},
-    {"https://a.example/v3", "https://a.example/v3", FC_API_DEFAULT},
-    {"https://a.example/fire-v1", "https://a.example/fire-v1", FC_API_DEFAULT},
-};
-
-START_TEST(a_url_has_neither_version_nor_slash_at_its_end) {
-  struct fc_settings settings;
-  char detail[128];
-  fc_settings_init(&settings);
-  ck_assert_int_eq(fc_settings_set_url(&settings, good_urls[_i].given, detail,
-                                       sizeof(detail)),
-                   FC_OK);
-  ck_assert_str_eq(settings.url, good_urls[_i].url);
-  ck_assert_int_eq(settings.api_version, good_urls[_i].version);
-  fc_settings_release(&settings);
-}
-END_TEST
-
-static const char *const bad_urls[] = {
-    "",
-    " ",
-    "api.firecrawl.dev",
-    "/v1",
-    "https://",
-    "ftp://a.example",
-    "file:///etc/passwd",
-    "javascript:alert(1)",
-    "https://user@a.example",
-    "https://user:secret@a.example",
-    "https://a.example/?key=secret",
-    "https://a.example/#secret",
-    "https://a example/",
-    "https://a.example:port",
-    "https://a.example:99999",
-    "https://a.example/\r\nX: y",
-};
-
-START_TEST(a_bad_url_changes_nothing_and_has_a_reason) {
-  struct fc_settings settings;
-  char detail[128] = "";
-  fc_settings_init(&settings);
-  ck_assert_int_eq(fc_settings_set_url(&settings, "https://a.example/v1",
-                                       detail, sizeof(detail)),
-                   FC_OK);
-  ck_assert_int_eq(
-      fc_settings_set_url(&settings, bad_urls[_i], detail, sizeof(detail)),
-      FC_ERR_ARGUMENT);
-  ck_assert_uint_gt(strlen(detail), 0);
-  ck_assert_ptr_null(strstr(detail, "secret"));
-  ck_assert_str_eq(settings.url, "https://a.example");
-  ck_assert_int_eq(settings.api_version, FC_API_V1);
-  fc_settings_release(&settings);
-}
-END_TEST
-
-static const struct {
   const char *url;
   bool in_clear;
 } hosts[] = {
@@ -275,9 +210,9 @@ START_TEST(a_key_is_in_clear_over_http_to_another_host) {
   struct fc_settings settings;
   char detail[128];
   fc_settings_init(&settings);
-  ck_assert_int_eq(
-      fc_settings_set_url(&settings, hosts[_i].url, detail, sizeof(detail)),
-      FC_OK);
+  ck_assert_int_eq(fc_transport_curl_set_url(&settings, hosts[_i].url, detail,
+                                             sizeof(detail)),
+                   FC_OK);
   ck_assert(!fc_settings_key_in_clear(&settings));
   settings.api_key = strdup("fc-1");
   ck_assert_int_eq(fc_settings_key_in_clear(&settings), hosts[_i].in_clear);
@@ -315,9 +250,9 @@ START_TEST(the_cloud_is_known_by_its_host) {
   char detail[128];
   fc_settings_init(&settings);
   ck_assert(!fc_settings_is_cloud(&settings));
-  ck_assert_int_eq(
-      fc_settings_set_url(&settings, servers[_i].url, detail, sizeof(detail)),
-      FC_OK);
+  ck_assert_int_eq(fc_transport_curl_set_url(&settings, servers[_i].url, detail,
+                                             sizeof(detail)),
+                   FC_OK);
   ck_assert_int_eq(fc_settings_is_cloud(&settings), servers[_i].is_cloud);
   fc_settings_release(&settings);
 }
@@ -334,10 +269,6 @@ int main(void) {
   tcase_add_test(tests, an_id_is_there_once_and_a_name_often);
   tcase_add_loop_test(tests, a_header_is_a_name_and_a_value, 0,
                       (int)COUNT_OF(headers));
-  tcase_add_loop_test(tests, a_url_has_neither_version_nor_slash_at_its_end, 0,
-                      (int)COUNT_OF(good_urls));
-  tcase_add_loop_test(tests, a_bad_url_changes_nothing_and_has_a_reason, 0,
-                      (int)COUNT_OF(bad_urls));
   tcase_add_loop_test(tests, a_key_is_in_clear_over_http_to_another_host, 0,
                       (int)COUNT_OF(hosts));
   tcase_add_loop_test(tests, the_cloud_is_known_by_its_host, 0,

@@ -45,8 +45,8 @@ CURLcode __wrap_curl_easy_setopt(CURL *easy, CURLoption option, void *value) {
 static void set_url(const char *host, unsigned port) {
   char url[128], detail[FC_DETAIL_SIZE];
   (void)snprintf(url, sizeof(url), "%s:%u", host, port);
-  ck_assert_int_eq(fc_settings_set_url(&settings, url, detail, sizeof(detail)),
-                   FC_OK);
+  ck_assert_int_eq(
+      fc_transport_curl_set_url(&settings, url, detail, sizeof(detail)), FC_OK);
 }
 
 static void set_up(void) {
@@ -1111,6 +1111,7 @@ static const struct {
     {"http://[::1]:3002/v1/", "http://[::1]:3002", FC_API_V1},
     {"http://host/v3", "http://host/v3", FC_API_DEFAULT},
     {"http://host/v12", "http://host/v12", FC_API_DEFAULT},
+    {"http://host/fire-v1", "http://host/fire-v1", FC_API_DEFAULT},
     {"http://v1", "http://v1", FC_API_DEFAULT},
     {"http://host//", "http://host", FC_API_DEFAULT},
     {"http://host:", "http://host", FC_API_DEFAULT},
@@ -1126,6 +1127,9 @@ static const struct {
     {"http://user:word@host", NULL, FC_API_DEFAULT},
     {"http://host/?a=b", NULL, FC_API_DEFAULT},
     {"http://host/#a", NULL, FC_API_DEFAULT},
+    {" ", NULL, FC_API_DEFAULT},
+    {"/v1", NULL, FC_API_DEFAULT},
+    {"http://host:port", NULL, FC_API_DEFAULT},
     {"http://host:99999", NULL, FC_API_DEFAULT},
     {"http://host?", NULL, FC_API_DEFAULT},
     {"http://host/v1?", NULL, FC_API_DEFAULT},
@@ -1145,17 +1149,18 @@ static const struct {
 
 START_TEST(a_url_without_a_scheme_is_told_what_it_lacks) {
   char detail[FC_DETAIL_SIZE] = "";
-  ck_assert_int_eq(
-      fc_settings_set_url(&settings, "localhost:3002", detail, sizeof(detail)),
-      FC_ERR_ARGUMENT);
+  ck_assert_int_eq(fc_transport_curl_set_url(&settings, "localhost:3002",
+                                             detail, sizeof(detail)),
+                   FC_ERR_ARGUMENT);
   ck_assert_str_eq(detail, "does not begin with http:// or https://");
 }
 END_TEST
 
 START_TEST(a_refused_url_leaves_the_old_one) {
   char detail[FC_DETAIL_SIZE], *before = settings.url;
-  ck_assert_int_eq(fc_settings_set_url(&settings, "http://me:word@host/v1",
-                                       detail, sizeof(detail)),
+  ck_assert_int_eq(fc_transport_curl_set_url(&settings,
+                                             "http://me:word@host/v1", detail,
+                                             sizeof(detail)),
                    FC_ERR_ARGUMENT);
   ck_assert_ptr_eq(settings.url, before);
   ck_assert_int_eq(settings.api_version, FC_API_DEFAULT);
@@ -1168,11 +1173,12 @@ START_TEST(the_longest_url_fits_and_a_longer_one_is_refused) {
   memset(url, 'a', sizeof(url));
   memcpy(url, "http://h/", 9);
   url[FC_BASE_URL_MAX + 1] = '\0';
-  ck_assert_int_eq(fc_settings_set_url(&settings, url, detail, sizeof(detail)),
-                   FC_ERR_ARGUMENT);
+  ck_assert_int_eq(
+      fc_transport_curl_set_url(&settings, url, detail, sizeof(detail)),
+      FC_ERR_ARGUMENT);
   url[FC_BASE_URL_MAX] = '\0';
-  ck_assert_int_eq(fc_settings_set_url(&settings, url, detail, sizeof(detail)),
-                   FC_OK);
+  ck_assert_int_eq(
+      fc_transport_curl_set_url(&settings, url, detail, sizeof(detail)), FC_OK);
 }
 END_TEST
 
@@ -1181,7 +1187,7 @@ START_TEST(a_url_is_taken_or_refused_with_a_reason) {
   char detail[FC_DETAIL_SIZE] = "";
   fc_settings_init(&fresh);
   enum fc_error error =
-      fc_settings_set_url(&fresh, urls[_i].url, detail, sizeof(detail));
+      fc_transport_curl_set_url(&fresh, urls[_i].url, detail, sizeof(detail));
   ck_assert_int_eq(error, urls[_i].base ? FC_OK : FC_ERR_ARGUMENT);
   ck_assert_int_eq(fresh.api_version, urls[_i].version);
   if (urls[_i].base)

@@ -157,7 +157,7 @@ static void rig_settings(struct rig *rig, const char *url, int64_t jobs,
   rig->settings.max_requests_per_minute = 0;
   rig->settings.max_concurrency = concurrency;
   rig->settings.max_jobs = jobs;
-  if (fc_settings_set_url(&rig->settings, url, detail, sizeof(detail)))
+  if (fc_transport_curl_set_url(&rig->settings, url, detail, sizeof(detail)))
     bench_die("%s: %s", url, detail);
 }
 

@@ -6,7 +6,7 @@
 #include "src/ctl/register.h"
 #include "src/ctl/watched.h"
 
-#include "src/api/request.h"
+#include "src/api/name.h"
 
 #include "t/suite.h"
 
@@ -63,6 +63,17 @@ START_TEST(options_and_words_come_in_any_order) {
 }
 END_TEST
 
+START_TEST(each_id_may_have_a_kind_of_its_own) {
+  ck_assert(read_words("status crawl:one two agent:three"));
+  ck_assert_uint_eq(options.settings.jobs_len, 3);
+  ck_assert_int_eq(options.settings.jobs[0].kind->id, FC_KIND_CRAWL);
+  ck_assert_str_eq(options.settings.jobs[0].id, "one");
+  ck_assert_int_eq(options.settings.jobs[1].kind->id, FC_KIND_EXTRACT);
+  ck_assert_int_eq(options.settings.jobs[2].kind->id, FC_KIND_AGENT);
+  ck_assert_str_eq(options.settings.jobs[2].id, "three");
+}
+END_TEST
+
 START_TEST(behind_a_double_dash_an_id_may_begin_with_one) {
   ck_assert(read_words("status -- -id agent"));
   ck_assert_uint_eq(options.settings.jobs_len, 2);
@@ -81,8 +92,11 @@ static const struct {
   const char *line, *words;
 } refused[] = {
     {"status", "ID of a job is missing"},
-    {"status a/b", "no job ID"},
+    {"status a/b", "is not a job ID"},
+    {"status crawl a agent:b", "\"agent:b\" is not a job ID"},
+    {"status pizza:a", "\"pizza\" is not a kind of job: one of extract, "},
     {"status a a", "named twice"},
+    {"status a crawl:a", "named twice"},
     {"status --timeout", "--timeout needs an argument"},
     {"status -t", "-t needs an argument"},
     {"status --timeout 0.01 a", "0.1 to 86400"},
@@ -129,6 +143,10 @@ static const struct {
     {{"crawl", "id"}, "id", "id"},
     {{"crawl", "id", "na.me"}, "id", "na.me"},
     {{"crawl"}, "crawl", "crawl"},
+    {{"crawl:id"}, "id", "id"},
+    {{"crawl:id", "na.me"}, "id", "na.me"},
+    {{"crawl:id", "name", "more"}, NULL, NULL},
+    {{"crwal:id"}, NULL, NULL},
     {{"crwal", "id", "name"}, NULL, NULL},
     {{"crawl", "id", "name", "more"}, NULL, NULL},
     {{"id", "na me"}, NULL, NULL},
@@ -538,6 +556,7 @@ static void add_loop(TCase *tests, const TTest *test, size_t count) {
 static void add_options(Suite *suite) {
   TCase *tests = case_make(suite, "options");
   tcase_add_test(tests, options_and_words_come_in_any_order);
+  tcase_add_test(tests, each_id_may_have_a_kind_of_its_own);
   tcase_add_test(tests, behind_a_double_dash_an_id_may_begin_with_one);
   tcase_add_test(tests, a_word_that_stands_alone_is_an_id);
   add_loop(tests, bad_usage_is_told_without_what_may_be_a_key,

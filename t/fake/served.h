@@ -4,8 +4,9 @@
 #define FC_T_SERVED_H
 
 #include "src/api/settings.h"
-#include "src/api/transport.h"
+#include "src/api/transport_curl.h"
 #include "src/base/clock.h"
+#include "src/base/text.h"
 
 #include "t/fake/fake_firecrawl.h"
 
@@ -36,7 +37,7 @@ server_url(struct fc_settings *settings) {
   char url[64], detail[FC_DETAIL_SIZE];
   (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u",
                  (unsigned)fake_firecrawl_port(server));
-  return fc_settings_set_url(settings, url, detail, sizeof(detail));
+  return fc_transport_curl_set_url(settings, url, detail, sizeof(detail));
 }
 
 #endif

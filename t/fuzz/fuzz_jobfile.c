@@ -1,6 +1,7 @@
 /* JobFile: what is taken can be asked for, and every line is taken, refused,
  * empty or a comment. */
 
+#include "src/api/name.h"
 #include "src/api/request.h"
 #include "src/watch/jobfile.h"
 
@@ -10,16 +11,16 @@ struct seen {
   size_t line; /* the last one told of */
 };
 
-static enum fc_error take(const struct fc_jobfile_entry *entry, void *data) {
+static enum fc_error take(size_t line, const struct fc_spec *spec, void *data) {
   struct seen *seen = data;
   char url[FC_URL_SIZE];
-  FUZZ_REQUIRE(entry->kind && entry->line > seen->line);
-  FUZZ_REQUIRE(fc_id_valid(entry->id, strlen(entry->id)));
-  FUZZ_REQUIRE(!entry->name || fc_name_valid(entry->name, strlen(entry->name)));
+  FUZZ_REQUIRE(spec->kind && line > seen->line);
+  FUZZ_REQUIRE(fc_id_valid(spec->id, strlen(spec->id)));
+  FUZZ_REQUIRE(!spec->name || fc_name_valid(spec->name, strlen(spec->name)));
   FUZZ_REQUIRE(!fc_request_url(url, sizeof(url), "https://h", FC_API_V1,
-                               entry->kind, entry->id));
-  seen->line = entry->line;
-  return entry->id[0] == 'x' ? FC_ERR_EXISTS : FC_OK;
+                               spec->kind, spec->id));
+  seen->line = line;
+  return spec->id[0] == 'x' ? FC_ERR_EXISTS : FC_OK;
 }
 
 static void refuse(size_t line, const char *reason, void *data) {

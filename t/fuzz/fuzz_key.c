@@ -2,7 +2,7 @@
  * alone; anything else leaves the old one. */
 
 #include "src/api/key.h"
-#include "src/api/request.h"
+#include "src/api/name.h"
 
 #include "t/fuzz/fuzz.h"
 

@@ -3,7 +3,7 @@
 
 #include "plugin/registration.h"
 
-#include "src/api/request.h"
+#include "src/api/name.h"
 
 #include "t/fake/fake_collectd.h"
 #include "t/fuzz/fuzz.h"

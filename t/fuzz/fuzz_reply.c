@@ -2,6 +2,7 @@
  * pieces, as a transport would give them to the API call. */
 
 #include "src/api/client.h"
+#include "src/api/transport_curl.h"
 
 #include "t/fuzz/fuzz.h"
 
@@ -76,7 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   unsigned code = fuzz_byte(&data, &size), seed = fuzz_byte(&data, &size);
   fc_settings_init(&settings);
   char detail[1];
-  FUZZ_REQUIRE(!fc_settings_set_url(&settings, "http://localhost", detail, 1));
+  FUZZ_REQUIRE(
+      !fc_transport_curl_set_url(&settings, "http://localhost", detail, 1));
   fc_call_init(&call);
   FUZZ_REQUIRE(!fc_call_start(&call, &transport, &target,
                               fc_kind_by_name("extract", 7), "a", 1795458360,

@@ -1,8 +1,10 @@
 /* What a user sets that ends in a request: header lines, the URL, jobs. What is
  * taken holds nothing that would begin another header, host or path. */
 
+#include "src/api/name.h"
 #include "src/api/request.h"
 #include "src/api/settings.h"
+#include "src/api/transport_curl.h"
 
 #include "t/fuzz/fuzz.h"
 
@@ -27,7 +29,7 @@ static void check_header(struct fc_settings *settings, const char *text) {
 /* Scheme and host, then a path without a query; one more path fits behind. */
 static void check_url(struct fc_settings *settings, const char *text) {
   char detail[64], url[FC_URL_SIZE];
-  if (fc_settings_set_url(settings, text, detail, sizeof(detail))) {
+  if (fc_transport_curl_set_url(settings, text, detail, sizeof(detail))) {
     FUZZ_REQUIRE(detail[0] && fuzz_is_safe(detail, strlen(detail)));
     return;
   }

@@ -3,8 +3,8 @@
  * what is put into it then comes back. An input is a length, then changes of
  * two bytes' place and a value. */
 
+#include "src/api/name.h"
 #include "src/api/parse.h"
-#include "src/api/request.h"
 #include "src/state/store.h"
 #include "src/watch/event.h"
 #include "src/watch/job.h"

@@ -404,7 +404,8 @@ static const struct {
     {"severity=okay type=extract type_instance=a/b message=\"x\"",
      "an ID of 1 to 63"},
     {"severity=okay type=extract type_instance=a message=\"x y\"",
-     "a name of 1 to 63"},
+     "a name of 1 to 63 characters of A-Z a-z 0-9 _ . - as message are "
+     "expected"},
     {"severity=failure type=extract type_instance=a message=\"x\"",
      "severity okay"},
     {"severity=warning type=extract type_instance=a message=\"x\"",

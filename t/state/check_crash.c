@@ -9,8 +9,8 @@
 
 #include "src/state/store.h"
 
+#include "src/api/name.h"
 #include "src/api/parse.h"
-#include "src/api/request.h"
 #include "src/watch/event.h"
 #include "src/watch/job.h"
 #include "t/fake/folder.h"

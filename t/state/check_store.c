@@ -1,7 +1,7 @@
 #include "src/state/store.h"
 
+#include "src/api/name.h"
 #include "src/api/parse.h"
-#include "src/api/request.h"
 #include "src/watch/event.h"
 #include "src/watch/job.h"
 

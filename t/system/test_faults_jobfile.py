@@ -78,7 +78,7 @@ LARGE = "larger than"
 # notifies; a path instead of a function is the file)
 FILES = [
     ("ID1", "bad-ids", holds("\n".join(BAD_IDS + GOOD_IDS) + "\n"),
-     {word.strip() for word in GOOD_IDS}, "is no job ID", True),
+     {word.strip() for word in GOOD_IDS}, "is not a job ID", True),
     ("ID2", "duplicates", holds("a\na\nb\na\n"), {"a", "b"}, "exists already",
      True),
     ("ID2", "no-lines", holds(""), set(), "", False),
@@ -99,8 +99,8 @@ FILES = [
     ("ID4", "directory", os.mkdir, set(), NO_FILE, False),
     ("ID4", "link", link("there", holds("a\n")), {"a"}, "", False),
     ("ID4", "dangling-link", link("/nowhere/at/all"), set(), "No such", False),
-    ("ID4", "link-to-shadow", link("there", private(SHADOW)), set(), "no job",
-     True),
+    ("ID4", "link-to-shadow", link("there", private(SHADOW)), set(),
+     "a word is not a kind of job", True),
     ("ID4", "fifo", os.mkfifo, set(), NO_FILE, False),
     ("ID4", "socket", make_socket, set(), NO_FILE, False),
     ("ID4", "dev-zero", "/dev/zero", set(), NO_FILE, False),

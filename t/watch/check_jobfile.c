@@ -1,6 +1,6 @@
 #include "src/watch/jobfile.h"
 
-#include "src/api/request.h"
+#include "src/api/name.h"
 #include "t/suite.h"
 
 #include <stdbool.h>
@@ -20,16 +20,16 @@ struct report {
   enum fc_error answer; /* of take */
 };
 
-static enum fc_error take(const struct fc_jobfile_entry *entry, void *data) {
+static enum fc_error take(size_t line, const struct fc_spec *spec, void *data) {
   struct report *report = data;
-  ck_assert(fc_id_valid(entry->id, strlen(entry->id)));
-  ck_assert(!entry->name || fc_name_valid(entry->name, strlen(entry->name)));
+  ck_assert(fc_id_valid(spec->id, strlen(spec->id)));
+  ck_assert(!spec->name || fc_name_valid(spec->name, strlen(spec->name)));
   report->jobs++;
   if (report->used < sizeof(report->text))
-    report->used += (size_t)snprintf(
-        report->text + report->used, sizeof(report->text) - report->used,
-        "%zu:%s:%s:%s;", entry->line, entry->kind->name, entry->id,
-        entry->name ? entry->name : "");
+    report->used += (size_t)snprintf(report->text + report->used,
+                                     sizeof(report->text) - report->used,
+                                     "%zu:%s:%s:%s;", line, spec->kind->name,
+                                     spec->id, spec->name ? spec->name : "");
   return report->answer;
 }
 
@@ -56,11 +56,11 @@ static enum fc_error parse(const char *text, size_t len,
 }
 
 #define NO_ID                                                                  \
-  " is no job ID: 1 to 63 characters of A-Z a-z 0-9 _ - are expected;"
+  " is not a job ID: 1 to 63 characters of A-Z a-z 0-9 _ - are expected;"
 #define NO_NAME                                                                \
-  " is no job name: 1 to 63 characters of A-Z a-z 0-9 _ . - are expected;"
+  " is not a job name: 1 to 63 characters of A-Z a-z 0-9 _ . - are expected;"
 #define NO_KIND                                                                \
-  " is no kind of job: one of extract, agent, crawl, batch_scrape is "         \
+  " is not a kind of job: one of extract, agent, crawl, batch_scrape is "      \
   "expected;"
 #define WORDS " words;"
 #define TEN "0123456789"
@@ -81,6 +81,9 @@ static const struct {
     {LITERAL("crawl\n"), "1:extract:crawl:;"},
     {LITERAL("crawl crawl crawl\n"), "1:crawl:crawl:crawl;"},
     {LITERAL("Agent a\n"), "1:extract:Agent:a;"},
+    {LITERAL("agent:a\ncrawl:b c # d\n"), "1:agent:a:;2:crawl:b:c;"},
+    {LITERAL("agent:a b c\n"), "1!expected \"KIND:ID [NAME]\", got 3" WORDS},
+    {LITERAL("pizza:a\n"), "1!\"pizza\"" NO_KIND},
     {LITERAL("\t agent\t\ta  b \t\n"), "1:agent:a:b;"},
     {LITERAL("a\r\nb c\r\n\r\n"), "1:extract:a:;2:extract:b:c;"},
     {LITERAL("a\nb\n\nc\n"), "1:extract:a:;2:extract:b:;4:extract:c:;"},
@@ -200,6 +203,9 @@ static const struct {
     {SHORT "\n", true},
     {"a\r\n\textract " SHORT "\r\n", true},
     {"a b " SHORT, true},
+    {"extract:" SHORT "\n", true},
+    {"a\n" SHORT ":a\n", false},
+    {"extract:" SHORT "s extract:x" SHORT " a # b:" SHORT "\n", false},
     {"a#b " SHORT "\n", true},
     {"tests a." SHORT " " SHORT "# -" SHORT "\n", false},
     {"# " SHORT "\na # " SHORT "\n#" SHORT, false},
@@ -230,8 +236,10 @@ START_TEST(any_bytes_are_survived) {
 }
 END_TEST
 
-static enum fc_error count(const struct fc_jobfile_entry *entry, void *data) {
-  (void)entry;
+static enum fc_error count(size_t line, const struct fc_spec *spec,
+                           void *data) {
+  (void)line;
+  (void)spec;
   ++*(size_t *)data;
   return FC_OK;
 }

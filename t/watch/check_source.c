@@ -218,6 +218,37 @@ START_TEST(a_change_behind_a_link_is_noticed) {
 }
 END_TEST
 
+/* Each is one bad line. */
+static const char *const bad_lines[] = {
+    "hush/\n",        "a hush/\n",      "crawl hush/\n",   "hush a b\n",
+    "hush:a\n",       "crawl:hush/\n",  "crawl:a hush/\n", "crawl:hush a b\n",
+    "hush a b c d\n", "\"hush\"/\"x\n", ":hush\n",
+};
+
+START_TEST(a_word_of_a_private_file_is_not_told) {
+  struct fc_note note;
+  test_write(path, bad_lines[_i]);
+  ck_assert_int_eq(chmod(path, _i % 2 ? 0640 : 0600), 0);
+  look();
+  ck_assert(fc_instance_take_note(instance, &note));
+  ck_assert_ptr_nonnull(strstr(note.text, " line 1: "));
+  ck_assert_ptr_nonnull(strstr(note.text, "expected"));
+  ck_assert_ptr_null(strstr(note.text, "hush"));
+  ck_assert(!fc_instance_take_note(instance, &note));
+}
+END_TEST
+
+START_TEST(a_word_of_a_file_for_everyone_is_told) {
+  struct fc_note note;
+  write_file(path, "crawl:hush/\n");
+  ck_assert_int_eq(chmod(path, 0644), 0);
+  look();
+  ck_assert(fc_instance_take_note(instance, &note));
+  ck_assert_ptr_nonnull(
+      strstr(note.text, " line 1: \"hush/\" is not a job ID"));
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("source");
   TCase *tests = tcase_create("source");
@@ -230,6 +261,9 @@ int main(void) {
   tcase_add_loop_test(tests, a_link_that_may_be_followed_is, 0,
                       (int)COUNT_OF(followed));
   tcase_add_test(tests, a_change_behind_a_link_is_noticed);
+  tcase_add_loop_test(tests, a_word_of_a_private_file_is_not_told, 0,
+                      (int)COUNT_OF(bad_lines));
+  tcase_add_test(tests, a_word_of_a_file_for_everyone_is_told);
   suite_add_tcase(suite, tests);
   return suite_run(suite);
 }
