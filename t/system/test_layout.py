@@ -28,6 +28,7 @@ TESTED_IN = {
     "src/base/secret.c": "t/base/check_text.c",
     "src/watch/instance_read.c": "t/watch/check_instance.c",
     "src/watch/instance_save.c": "t/watch/check_instance.c",
+    "src/state/db.c": "t/state/check_store.c",
     "src/ctl/ask.c": "t/system/test_firecrawlctl.py",
     "src/ctl/check.c": "t/ctl/check_firecrawlctl.c",
     "src/ctl/ctl.c": "t/ctl/check_firecrawlctl.c",

@@ -240,7 +240,7 @@ END_TEST
 
 START_TEST(a_word_of_a_file_for_everyone_is_told) {
   struct fc_note note;
-  write_file(path, "crawl:hush/\n");
+  test_write(path, "crawl:hush/\n");
   ck_assert_int_eq(chmod(path, 0644), 0);
   look();
   ck_assert(fc_instance_take_note(instance, &note));
