@@ -6,6 +6,7 @@
 #include "src/api/settings.h"
 #include "src/api/transport_curl.h"
 #include "src/base/error.h"
+#include "src/base/macros.h"
 #include "src/base/text.h"
 
 #include <inttypes.h>

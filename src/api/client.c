@@ -5,7 +5,7 @@
 #include "src/api/request.h"
 #include "src/api/settings.h"
 #include "src/api/status.h"
-#include "src/base/minmax.h"
+#include "src/base/macros.h"
 #include "src/base/secret.h"
 #include "src/base/text.h"
 #include "src/base/timestamp.h"

@@ -13,6 +13,7 @@
 #include "src/api/result.h"
 #include "src/api/transport.h"
 #include "src/base/error.h"
+#include "src/base/macros.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -30,6 +30,7 @@
 #define FC_ENVELOPE_H
 
 #include "src/base/error.h"
+#include "src/base/macros.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -8,6 +8,7 @@
 #define FC_KEY_H
 
 #include "src/base/error.h"
+#include "src/base/macros.h"
 #include "src/base/secret.h"
 
 #include <stddef.h>

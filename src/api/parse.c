@@ -1,14 +1,13 @@
 #include "src/api/parse.h"
 
 #include "src/api/envelope.h"
+#include "src/base/macros.h"
 #include "src/base/text.h"
 #include "src/base/timestamp.h"
 
 #include <json-c/json.h>
 #include <math.h>
 #include <string.h>
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 enum {
   /* More than the envelope keeps, and json-c's own default. */

@@ -9,6 +9,7 @@
 
 #include "src/api/status.h"
 #include "src/base/error.h"
+#include "src/base/macros.h"
 #include "src/base/secret.h"
 #include "src/base/text.h"
 

@@ -5,6 +5,7 @@
 
 #include "src/api/kind.h"
 #include "src/base/error.h"
+#include "src/base/macros.h"
 
 #include <stddef.h>
 

@@ -9,6 +9,7 @@
 
 #include "src/api/kind.h"
 #include "src/base/error.h"
+#include "src/base/macros.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,6 +3,7 @@
 #include "src/api/kind.h"
 #include "src/api/name.h"
 #include "src/base/error.h"
+#include "src/base/macros.h"
 #include "src/base/text.h"
 
 #include <stdarg.h>

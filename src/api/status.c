@@ -1,8 +1,8 @@
 #include "src/api/status.h"
 
-#include <string.h>
+#include "src/base/macros.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#include <string.h>
 
 static const struct {
   const char *name;

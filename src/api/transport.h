@@ -11,6 +11,7 @@
 #include "src/api/key.h"
 #include "src/api/settings.h"
 #include "src/base/error.h"
+#include "src/base/macros.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -15,6 +15,7 @@
 #include "src/api/settings.h"
 #include "src/api/transport.h"
 #include "src/base/error.h"
+#include "src/base/macros.h"
 
 #include <stddef.h>
 

@@ -1,9 +1,9 @@
 #include "src/base/error.h"
 
+#include "src/base/macros.h"
+
 #include <stddef.h>
 #include <stdint.h>
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct {
   const char *text;

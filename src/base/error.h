@@ -6,9 +6,6 @@
 #ifndef FC_ERROR_H
 #define FC_ERROR_H
 
-#define FC_MUST_USE __attribute__((warn_unused_result))
-#define FC_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-
 enum fc_error {
   FC_OK = 0,
   FC_ERR_MEMORY = -1,      /* an allocation failed */

@@ -5,6 +5,7 @@
 #define FC_FILE_H
 
 #include "src/base/error.h"
+#include "src/base/macros.h"
 
 #include <stdbool.h>
 #include <stddef.h>

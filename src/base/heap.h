@@ -5,6 +5,7 @@
 #define FC_HEAP_H
 
 #include "src/base/error.h"
+#include "src/base/macros.h"
 
 #include <stddef.h>
 #include <stdint.h>

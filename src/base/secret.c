@@ -1,9 +1,9 @@
 #include "src/base/secret.h"
 
+#include "src/base/macros.h"
+
 #include <stdbool.h>
 #include <string.h>
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 static bool is_word(char c) {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||

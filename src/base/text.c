@@ -1,13 +1,12 @@
 #include "src/base/text.h"
 
+#include "src/base/macros.h"
 #include "src/base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char ellipsis[] = "...";
 

@@ -5,6 +5,7 @@
 #define FC_TEXT_H
 
 #include "src/base/error.h"
+#include "src/base/macros.h"
 #include "src/base/secret.h"
 
 #include <stdbool.h>

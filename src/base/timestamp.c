@@ -1,10 +1,10 @@
 #include "src/base/timestamp.h"
 
+#include "src/base/macros.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 enum {
   DAY_S = 24 * 60 * 60,

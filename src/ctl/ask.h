@@ -6,6 +6,7 @@
 
 #include "src/api/result.h"
 #include "src/base/error.h"
+#include "src/base/macros.h"
 #include "src/base/text.h"
 #include "src/ctl/ctl.h"
 #include "src/ctl/print.h"

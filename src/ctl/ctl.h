@@ -8,6 +8,7 @@
 #include "src/api/key.h"
 #include "src/api/settings.h"
 #include "src/base/error.h"
+#include "src/base/macros.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,6 +4,7 @@
 #include "src/api/kind.h"
 #include "src/api/parse.h"
 #include "src/api/transport_curl.h"
+#include "src/base/macros.h"
 #include "src/ctl/ctl.h"
 #include "src/ctl/options.h"
 #include "src/state/store.h"
@@ -12,8 +13,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct command {
   const char *name;

@@ -7,6 +7,7 @@
 #include "src/api/spec.h"
 #include "src/api/transport_curl.h"
 #include "src/base/error.h"
+#include "src/base/macros.h"
 #include "src/base/text.h"
 
 #include <getopt.h>
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define DECADE_S (INT64_C(3650) * 86400)
 
 enum {

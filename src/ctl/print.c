@@ -1,6 +1,7 @@
 #include "src/ctl/print.h"
 
 #include "src/api/kind.h"
+#include "src/base/macros.h"
 #include "src/base/text.h"
 #include "src/base/timestamp.h"
 #include "src/watch/job.h"
@@ -9,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 enum { CELL_SIZE = 512, LINE_SIZE = 1024 };
 

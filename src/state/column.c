@@ -1,13 +1,12 @@
 #include "src/state/column.h"
 
 #include "src/api/name.h"
+#include "src/base/macros.h"
 #include "src/base/text.h"
 
 #include <limits.h>
 #include <math.h>
 #include <string.h>
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 enum { DECLARATION_SIZE = 64 };
 

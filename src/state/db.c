@@ -1,12 +1,11 @@
 #include "src/state/db.h"
 
+#include "src/base/macros.h"
 #include "src/base/text.h"
 
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 enum {
   SQLITE_VERSION_MIN = 3035000, /* as configure asks for */

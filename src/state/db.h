@@ -11,6 +11,7 @@
 #define FC_DB_H
 
 #include "src/base/error.h"
+#include "src/base/macros.h"
 #include "src/state/column.h"
 #include "src/state/statefile.h"
 

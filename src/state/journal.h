@@ -13,6 +13,7 @@
 
 #include "src/base/clock.h"
 #include "src/base/error.h"
+#include "src/base/macros.h"
 #include "src/watch/instance.h"
 
 struct fc_journal;

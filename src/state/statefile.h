@@ -11,6 +11,7 @@
 #define FC_STATEFILE_H
 
 #include "src/base/error.h"
+#include "src/base/macros.h"
 
 #include <limits.h>
 #include <stdbool.h>

@@ -1,6 +1,7 @@
 #include "src/state/store.h"
 
 #include "src/api/name.h"
+#include "src/base/macros.h"
 #include "src/base/text.h"
 #include "src/state/db.h"
 #include "src/watch/event.h"
@@ -9,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 enum { EVENTS_SIZE = 512 /* the names of all events, with commas */ };
 

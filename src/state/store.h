@@ -41,6 +41,7 @@
 #define FC_STORE_H
 
 #include "src/base/error.h"
+#include "src/base/macros.h"
 #include "src/state/column.h"
 #include "src/state/statefile.h"
 

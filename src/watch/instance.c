@@ -1,7 +1,7 @@
+#include "src/base/macros.h"
 #include "src/watch/instance_private.h"
 
 #include "src/api/name.h"
-#include "src/base/minmax.h"
 #include "src/base/text.h"
 
 #include <inttypes.h>

@@ -17,6 +17,7 @@
 #include "src/api/status.h"
 #include "src/base/clock.h"
 #include "src/base/error.h"
+#include "src/base/macros.h"
 #include "src/base/text.h"
 #include "src/watch/event.h"
 #include "src/watch/job.h"

@@ -1,6 +1,6 @@
+#include "src/base/macros.h"
 #include "src/watch/instance_private.h"
 
-#include "src/base/minmax.h"
 #include "src/base/text.h"
 #include "src/base/timestamp.h"
 

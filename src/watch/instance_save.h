@@ -5,6 +5,7 @@
 #define FC_INSTANCE_SAVE_H
 
 #include "src/api/name.h"
+#include "src/base/macros.h"
 #include "src/base/text.h"
 #include "src/watch/instance.h"
 #include "src/watch/record.h"

@@ -3,7 +3,7 @@
 #include "src/api/parse.h"
 #include "src/api/status.h"
 #include "src/base/clock.h"
-#include "src/base/minmax.h"
+#include "src/base/macros.h"
 #include "src/watch/event.h"
 
 #include <stdlib.h>

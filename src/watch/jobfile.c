@@ -1,6 +1,7 @@
 #include "src/watch/jobfile.h"
 
 #include "src/api/spec.h"
+#include "src/base/macros.h"
 #include "src/base/text.h"
 
 #include <stdarg.h>

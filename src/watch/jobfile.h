@@ -8,6 +8,7 @@
 
 #include "src/api/spec.h"
 #include "src/base/error.h"
+#include "src/base/macros.h"
 #include "src/base/secret.h"
 
 #include <stdbool.h>

@@ -3,7 +3,7 @@
 #include "src/api/client.h"
 #include "src/api/key.h"
 #include "src/base/file.h"
-#include "src/base/minmax.h"
+#include "src/base/macros.h"
 #include "src/base/text.h"
 #include "src/watch/source.h"
 

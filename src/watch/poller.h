@@ -9,6 +9,7 @@
 #include "src/api/transport.h"
 #include "src/base/clock.h"
 #include "src/base/error.h"
+#include "src/base/macros.h"
 #include "src/watch/instance.h"
 
 struct fc_poller;

@@ -9,6 +9,7 @@
 #include "src/api/status.h"
 #include "src/base/error.h"
 #include "src/base/heap.h"
+#include "src/base/macros.h"
 #include "src/watch/job.h"
 
 #include <stdbool.h>

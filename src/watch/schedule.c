@@ -1,7 +1,7 @@
 #include "src/watch/schedule.h"
 
 #include "src/base/clock.h"
-#include "src/base/minmax.h"
+#include "src/base/macros.h"
 
 #include <stdlib.h>
 

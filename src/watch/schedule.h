@@ -18,6 +18,7 @@
 #define FC_SCHEDULE_H
 
 #include "src/base/error.h"
+#include "src/base/macros.h"
 
 #include <stdbool.h>
 #include <stddef.h>

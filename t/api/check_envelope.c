@@ -1,4 +1,5 @@
 #include "src/api/envelope.h"
+#include "src/base/macros.h"
 
 #include "t/api/envelope_reference.h"
 #include "t/suite.h"
@@ -10,8 +11,6 @@
 #include <string.h>
 
 #define LITERAL(text) text, sizeof(text) - 1
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define STATIC_SANITIZER

@@ -5,13 +5,13 @@
 
 #include "src/api/envelope.h"
 #include "src/api/parse.h"
+#include "src/base/macros.h"
 
 #include "t/suite.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define TEXT(text) text, sizeof(text) - 1
 
 enum { BODY_SIZE = 256 * 1024 };

@@ -1,4 +1,5 @@
 #include "src/api/key.h"
+#include "src/base/macros.h"
 
 #include "src/api/name.h"
 #include "src/base/file.h"
@@ -14,7 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define LITERAL(text) text, sizeof(text) - 1
 
 static char folder[200], path[256];

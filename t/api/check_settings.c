@@ -1,4 +1,5 @@
 #include "src/api/settings.h"
+#include "src/base/macros.h"
 
 #include "src/api/transport_curl.h"
 #include "t/suite.h"
@@ -6,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define TEN "0123456789"
 #define SIXTY TEN TEN TEN TEN TEN TEN
 

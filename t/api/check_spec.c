@@ -1,11 +1,11 @@
 #include "src/api/spec.h"
+#include "src/base/macros.h"
 
 #include "t/suite.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define TEN "0123456789"
 #define SIXTY TEN TEN TEN TEN TEN TEN
 #define NO_ID                                                                  \

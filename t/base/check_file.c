@@ -1,4 +1,5 @@
 #include "src/base/file.h"
+#include "src/base/macros.h"
 
 #include "t/fake/folder.h"
 #include "t/suite.h"
@@ -12,8 +13,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 enum { LIMIT = 65536, NOBODY = 65534 };
 

@@ -1,3 +1,4 @@
+#include "src/base/macros.h"
 #include "src/base/path.h"
 
 #include "t/fake/folder.h"
@@ -13,8 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 enum { ROOT = 0, ANNA = 61001, BERT = 61002, OPENS = 20000 };
 

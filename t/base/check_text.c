@@ -1,3 +1,4 @@
+#include "src/base/macros.h"
 #include "src/base/text.h"
 
 #include "t/suite.h"
@@ -5,8 +6,6 @@
 #include <string.h>
 
 #define LITERAL(text) text, sizeof(text) - 1
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 static const struct {
   const char *in;
   size_t len;

@@ -1,5 +1,6 @@
 /* The parts of firecrawlctl that need no server and no terminal. */
 
+#include "src/base/macros.h"
 #include "src/ctl/check.h"
 #include "src/ctl/options.h"
 #include "src/ctl/print.h"
@@ -14,8 +15,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 enum { NOW = 1764000000 };
 

@@ -1,3 +1,5 @@
+#include "src/base/macros.h"
+
 #include "plugin/config.h"
 
 #include "t/fake/fake_collectd.h"
@@ -11,7 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define AT(member) offsetof(struct fc_settings, member)
 #define OURS "firecrawl plugin: "
 #define DISABLED "; this instance is disabled"

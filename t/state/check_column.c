@@ -1,6 +1,7 @@
 /* The columns of the state file's tables: t/state/check_store.c has them in
  * SQLite. */
 
+#include "src/base/macros.h"
 #include "src/state/column.h"
 
 #include "t/suite.h"
@@ -8,8 +9,6 @@
 #include <limits.h>
 #include <math.h>
 #include <string.h>
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct fc_column *column(const char *name) {
   for (size_t i = 0; i < fc_job_columns.len; i++)

@@ -1,11 +1,10 @@
+#include "src/base/macros.h"
 #include "src/state/statefile.h"
 
 #include "t/state/scratch.h"
 #include "t/suite.h"
 
 #include <errno.h>
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 static struct fc_statefile file;
 

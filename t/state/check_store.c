@@ -1,3 +1,4 @@
+#include "src/base/macros.h"
 #include "src/state/store.h"
 
 #include "src/api/name.h"
@@ -23,8 +24,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 enum { PAGE = 4096 };
 

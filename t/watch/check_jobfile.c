@@ -1,3 +1,4 @@
+#include "src/base/macros.h"
 #include "src/watch/jobfile.h"
 
 #include "src/api/name.h"
@@ -8,7 +9,6 @@
 #include <string.h>
 #include <time.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define LITERAL(text) text, sizeof(text) - 1
 
 /* What a parse reported, as text: "line:kind:id:name;" for a job and

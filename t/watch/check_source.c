@@ -1,5 +1,6 @@
 /* A JobFile that is followed: what it may turn into, and what is told of it. */
 
+#include "src/base/macros.h"
 #include "src/watch/source.h"
 
 #include "t/fake/folder.h"
@@ -11,8 +12,6 @@
 #include <unistd.h>
 
 #define KEY "fc-0123456789abcdef"
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 enum { WRITER = 61001, STEP_MS = 1000 };
 
 static char folder[64], path[96], key_path[96];
