@@ -103,10 +103,8 @@ static bool read_field(struct reader *reader, char field, struct tm *tm) {
     return read_digits(reader, 2, &tm->tm_sec);
   case 'a':
     return read_name(reader, days, COUNT_OF(days), 3, &day_name);
-  case 'A':
+  default: /* 'A' */
     return read_name(reader, days, COUNT_OF(days), SIZE_MAX, &day_name);
-  default:
-    return false;
   }
 }
 
