@@ -270,11 +270,12 @@ static struct fc_instance *find_instance(const char *name) {
   return NULL;
 }
 
-static void take_registration(const notification_t *notification) {
+static void take_registration(const notification_t *notification,
+                              char refused[FC_REGISTRATION_TEXT_SIZE]) {
   struct fc_instance *instance = find_instance(notification->plugin_instance);
   if (instance &&
       fc_registration_take(instance, notification,
-                           fc_clock_system.now(fc_clock_system.data)))
+                           fc_clock_system.now(fc_clock_system.data), refused))
     fc_poller_wake(plugin.poller);
 }
 
@@ -290,32 +291,37 @@ static void keep_early(const notification_t *notification) {
   early[plugin.early_len++].meta = NULL;
 }
 
-static void take_early(void) {
-  for (size_t i = 0; i < plugin.early_len; i++)
-    take_registration(&plugin.early[i]);
-  free_early();
-}
-
 /* Every notification of the daemon comes by, our own among them. */
 static int fc_notification(const notification_t *notification,
                            user_data_t *user_data) {
+  char refused[FC_REGISTRATION_TEXT_SIZE] = "";
   (void)user_data;
   if (strcmp(notification->plugin, "firecrawl") != 0)
     return 0;
   pthread_mutex_lock(&plugin.lock);
   if (plugin.phase == FC_RUNNING)
-    take_registration(notification);
+    take_registration(notification, refused);
   else if (plugin.phase == FC_STARTING)
     keep_early(notification);
   pthread_mutex_unlock(&plugin.lock);
+  if (refused[0])
+    ERROR("firecrawl plugin: %s", refused);
   return 0;
 }
 
+/* From now on registrations are taken as they come; those that came before are
+ * taken now. */
 static void run(void) {
   pthread_mutex_lock(&plugin.lock);
+  notification_t *early = plugin.early;
+  size_t len = plugin.early_len;
+  plugin.early = NULL;
+  plugin.early_len = 0;
   plugin.phase = FC_RUNNING;
-  take_early();
   pthread_mutex_unlock(&plugin.lock);
+  for (size_t i = 0; i < len; i++)
+    (void)fc_notification(&early[i], NULL);
+  free(early);
 }
 
 static int start(void) {

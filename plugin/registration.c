@@ -7,17 +7,22 @@
 #include "src/base/text.h"
 #include "src/watch/job.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { QUOTE_SIZE = 80 };
 
-static void log_refused(const struct fc_instance *instance,
-                        const notification_t *notification, const char *why) {
+/* False: nothing has changed. */
+static bool refuse(const struct fc_instance *instance,
+                   const notification_t *notification, const char *why,
+                   char refused[FC_REGISTRATION_TEXT_SIZE]) {
   char id[QUOTE_SIZE];
   (void)fc_text_line(id, sizeof(id), notification->type_instance,
                      strlen(notification->type_instance));
-  ERROR("firecrawl plugin: %s: registration of %s \"%s\": %s",
-        fc_instance_settings(instance)->name, notification->type, id, why);
+  (void)snprintf(
+      refused, FC_REGISTRATION_TEXT_SIZE, "%s: registration of %s \"%s\": %s",
+      fc_instance_settings(instance)->name, notification->type, id, why);
+  return false;
 }
 
 static const char *reason(enum fc_error error) {
@@ -51,24 +56,20 @@ static enum fc_error take(struct fc_instance *instance,
 }
 
 bool fc_registration_take(struct fc_instance *instance,
-                          const notification_t *notification,
-                          struct fc_now now) {
+                          const notification_t *notification, struct fc_now now,
+                          char refused[FC_REGISTRATION_TEXT_SIZE]) {
   const struct fc_kind *kind =
       fc_kind_by_name(notification->type, strlen(notification->type));
+  refused[0] = '\0';
   if (!kind)
     return false;
-  if (!fc_instance_settings(instance)->accept_registrations) {
-    log_refused(instance, notification,
-                "this instance has no \"AcceptRegistrations true\"");
-    return false;
-  }
-  if (notification->severity == NOTIF_FAILURE) {
-    log_refused(instance, notification,
-                "severity okay (watch) or warning (forget) is expected");
-    return false;
-  }
+  if (!fc_instance_settings(instance)->accept_registrations)
+    return refuse(instance, notification,
+                  "this instance has no \"AcceptRegistrations true\"", refused);
+  if (notification->severity == NOTIF_FAILURE)
+    return refuse(instance, notification,
+                  "severity okay (watch) or warning (forget) is expected",
+                  refused);
   enum fc_error error = take(instance, kind, notification, now);
-  if (error)
-    log_refused(instance, notification, reason(error));
-  return error == FC_OK;
+  return !error || refuse(instance, notification, reason(error), refused);
 }

@@ -15,11 +15,15 @@
 
 #include <stdbool.h>
 
+enum { FC_REGISTRATION_TEXT_SIZE = 512 };
+
 /* Takes a notification that names this instance. Ours come by here too: their
- * types are no kinds. What is wrong with one is logged. Returns true when the
- * instance's jobs have changed. Any thread. */
+ * types are no kinds. Returns true when the instance's jobs have changed.
+ * `refused` is why it was refused, for one line of the log, or "": it is the
+ * caller's to log, once its locks are released, as a log callback of another
+ * plugin may dispatch a notification, which comes by here again. Any thread. */
 bool fc_registration_take(struct fc_instance *instance,
-                          const notification_t *notification,
-                          struct fc_now now);
+                          const notification_t *notification, struct fc_now now,
+                          char refused[FC_REGISTRATION_TEXT_SIZE]);
 
 #endif

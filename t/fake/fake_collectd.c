@@ -152,6 +152,8 @@ static bool ends(const char *field) {
   return memchr(field, '\0', DATA_MAX_NAME_LEN) != NULL;
 }
 
+static void (*on_log)(int severity, const char *text);
+
 static void log_add(int severity, const char *text) {
   struct line *line = must(calloc(1, sizeof(*line)));
   line->severity = severity;
@@ -187,6 +189,12 @@ void plugin_log(int level, const char *format, ...) {
   if (strncmp(text, LOG_PREFIX, strlen(LOG_PREFIX)) != 0)
     fault("a log line without the plugin's name: %s", text);
   log_add(level, text);
+  if (on_log)
+    on_log(level, text);
+}
+
+void fake_collectd_on_log(void (*callback)(int severity, const char *text)) {
+  on_log = callback;
 }
 
 size_t fake_collectd_log_count(int severity) {
@@ -1232,6 +1240,7 @@ void fake_collectd_clear(void) {
 }
 
 void fake_collectd_reset(void) {
+  on_log = NULL;
   list_clear(&fake.registrations, registration_free);
   list_clear(&fake.types, type_free);
   fake_collectd_clear();

@@ -74,6 +74,10 @@ size_t fake_collectd_reads(void);
  * Returns -1 where the daemon refuses it. It is not recorded. */
 int fake_collectd_putnotif(const char *options);
 
+/* Called with each line that the plugin logs, in the thread that logs it, as a
+ * log callback of another plugin is; NULL ends it, and so does _reset. */
+void fake_collectd_on_log(void (*callback)(int severity, const char *text));
+
 /* What was recorded. */
 
 /* How many lines of a severity; 0 counts all. */

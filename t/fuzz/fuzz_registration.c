@@ -26,7 +26,8 @@ static void take_one(struct fc_instance *instance, const uint8_t **data,
   take_line(data, size, notification.type_instance,
             sizeof(notification.type_instance));
   take_line(data, size, notification.message, sizeof(notification.message));
-  (void)fc_registration_take(instance, &notification, now);
+  char refused[FC_REGISTRATION_TEXT_SIZE];
+  (void)fc_registration_take(instance, &notification, now, refused);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -428,6 +428,33 @@ START_TEST(a_bad_registration_is_one_error) {
 }
 END_TEST
 
+/* As a log callback that turns errors into notifications does. */
+static void notify_of_error(int severity, const char *text) {
+  (void)text;
+  if (severity == LOG_ERR)
+    (void)fake_collectd_putnotif("severity=okay time=1 plugin=firecrawl "
+                                 "plugin_instance=prod type=extract "
+                                 "type_instance=" B " message=\"b\"");
+}
+
+START_TEST(a_log_callback_may_notify_while_a_registration_is_refused) {
+  script("job any *\n  state processing\n");
+  if (_i == 0)
+    start("AcceptRegistrations true");
+  fake_collectd_on_log(notify_of_error);
+  ck_assert_int_eq(
+      fake_collectd_putnotif("severity=okay time=1 plugin=firecrawl "
+                             "plugin_instance=prod type=extract "
+                             "type_instance=a/b message=\"a\""),
+      0);
+  if (_i == 1) /* it came before init */
+    start("AcceptRegistrations true");
+  wait_value("job_status", "b", 1);
+  ck_assert_uint_eq(fake_collectd_log_count(LOG_ERR), 1);
+  stop();
+}
+END_TEST
+
 START_TEST(max_jobs_refuses_with_one_error_and_one_notification) {
   script("job any *\n  state processing\n");
   start("AcceptRegistrations true\nMaxJobs 1\nExtract \"" A "\"");
@@ -994,6 +1021,8 @@ int main(void) {
   tcase_add_test(tests, a_registration_before_init_is_not_lost);
   tcase_add_loop_test(tests, a_bad_registration_is_one_error, 0,
                       COUNT(bad_registrations));
+  tcase_add_loop_test(
+      tests, a_log_callback_may_notify_while_a_registration_is_refused, 0, 2);
   tcase_add_test(tests, max_jobs_refuses_with_one_error_and_one_notification);
   tcase_add_test(tests, a_restart_repeats_nothing_and_asks_for_no_final_job);
   tcase_add_test(tests, a_duration_goes_on_over_a_restart);
