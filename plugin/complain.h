@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Log lines about requests that fail: one at the first of a class, one an hour
  * with a count while it lasts, and one when it is over. The read callback's
  * thread only. */

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "plugin/config.h"
 
 #include "src/api/key.h"

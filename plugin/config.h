@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The <Plugin firecrawl> blocks to settings, by option table. The main thread,
  * before the init callback. */
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include <collectd.h>
 
 #include <plugin.h>
@@ -37,7 +39,7 @@
 enum { EARLY_MAX = 256 /* registrations kept until init */ };
 
 /* One <Instance> at work. */
-struct fc_watched {
+struct fc_member {
   struct fc_instance *instance;
   struct fc_complaints complaints;
 };
@@ -49,8 +51,8 @@ static struct {
   struct fc_metrics metrics;
   struct fc_journal *journal;
   struct fc_poller *poller;
-  struct fc_watched **watched;
-  size_t watched_len;
+  struct fc_member **members;
+  size_t members_len;
   /* Notifications and flushes come from threads of other plugins, also while
    * this one is being shut down. */
   pthread_mutex_t lock;
@@ -65,38 +67,37 @@ static int fc_config(oconfig_item_t *block) {
   return 0;
 }
 
-static void hand_over_events(struct fc_watched *watched, struct fc_now now) {
+static void deliver_events(struct fc_member *member, struct fc_now now) {
   struct fc_delivery delivery;
   bool any = false;
-  while (fc_instance_take_event(watched->instance, now, &delivery)) {
-    fc_notify_dispatch(fc_instance_settings(watched->instance),
-                       &delivery.event);
-    fc_instance_handed_over(watched->instance, &delivery);
+  while (fc_instance_take_event(member->instance, now, &delivery)) {
+    fc_notify_dispatch(fc_instance_settings(member->instance), &delivery.event);
+    fc_instance_delivered(member->instance, &delivery);
     any = true;
   }
   if (any)
     fc_poller_wake(plugin.poller);
 }
 
-static void log_notes(struct fc_watched *watched) {
-  struct fc_note note;
-  while (fc_instance_take_note(watched->instance, &note))
-    plugin_log(fc_notify_log_level(note.severity), "firecrawl plugin: %s: %s",
-               fc_instance_settings(watched->instance)->name, note.text);
+static void log_reports(struct fc_member *member) {
+  struct fc_report report;
+  while (fc_instance_take_report(member->instance, &report))
+    plugin_log(fc_notify_log_level(report.severity), "firecrawl plugin: %s: %s",
+               fc_instance_settings(member->instance)->name, report.text);
 }
 
 /* Always 0: an API that does not answer is a value, and the daemon suspends a
  * read that fails. */
 static int fc_read(user_data_t *user_data) {
-  struct fc_watched *watched = user_data->data;
-  const struct fc_settings *settings = fc_instance_settings(watched->instance);
+  struct fc_member *member = user_data->data;
+  const struct fc_settings *settings = fc_instance_settings(member->instance);
   struct fc_now now = fc_clock_system.now(fc_clock_system.data);
   struct fc_stats stats;
-  fc_instance_stats(watched->instance, now, &stats);
-  log_notes(watched);
-  fc_complain(&watched->complaints, settings->name, &stats, now);
-  fc_metrics_dispatch(&plugin.metrics, watched->instance, &stats, now);
-  hand_over_events(watched, now);
+  fc_instance_stats(member->instance, now, &stats);
+  log_reports(member);
+  fc_complain(&member->complaints, settings->name, &stats, now);
+  fc_metrics_dispatch(&plugin.metrics, member->instance, &stats, now);
+  deliver_events(member, now);
   return 0;
 }
 
@@ -137,33 +138,33 @@ static enum fc_error restore_jobs(struct fc_instance *instance,
   return error ? error : fc_journal_add(plugin.journal, instance, now);
 }
 
-static void watched_free(struct fc_watched *watched) {
-  fc_instance_free(watched->instance);
-  free(watched);
+static void member_free(struct fc_member *member) {
+  fc_instance_free(member->instance);
+  free(member);
 }
 
-static struct fc_watched *watched_new(const struct fc_settings *settings,
-                                      struct fc_now now) {
-  struct fc_watched *watched = calloc(1, sizeof(*watched));
-  if (!watched)
+static struct fc_member *member_new(const struct fc_settings *settings,
+                                    struct fc_now now) {
+  struct fc_member *member = calloc(1, sizeof(*member));
+  if (!member)
     return NULL;
-  watched->instance =
+  member->instance =
       fc_instance_new(settings, plugin_interval_ms(), random_seed(now));
-  if (!watched->instance) {
-    watched_free(watched);
+  if (!member->instance) {
+    member_free(member);
     return NULL;
   }
-  return watched;
+  return member;
 }
 
 /* Once the journal knows the instance, only release() may free it. */
 static int init_instance(const struct fc_settings *settings) {
   struct fc_now now = fc_clock_system.now(fc_clock_system.data);
-  struct fc_watched *watched = watched_new(settings, now);
-  if (watched)
-    plugin.watched[plugin.watched_len++] = watched;
-  if (!watched || restore_jobs(watched->instance, now) ||
-      fc_poller_add(plugin.poller, watched->instance)) {
+  struct fc_member *member = member_new(settings, now);
+  if (member)
+    plugin.members[plugin.members_len++] = member;
+  if (!member || restore_jobs(member->instance, now) ||
+      fc_poller_add(plugin.poller, member->instance)) {
     ERROR("firecrawl plugin: <Instance \"%s\">: out of memory" NOTHING,
           settings->name);
     return -1;
@@ -182,9 +183,9 @@ static int init_poller(void) {
   }
   struct fc_transport *transport = fc_transport_curl_new();
   plugin.poller = transport ? fc_poller_new(transport, &fc_clock_system) : NULL;
-  plugin.watched =
-      calloc(plugin.config.instances_len, sizeof(struct fc_watched *));
-  if (!plugin.poller || !plugin.watched) {
+  plugin.members =
+      calloc(plugin.config.instances_len, sizeof(struct fc_member *));
+  if (!plugin.poller || !plugin.members) {
     ERROR("firecrawl plugin: out of memory" NOTHING);
     return -1;
   }
@@ -204,15 +205,15 @@ static int init_journal(void) {
 }
 
 static int register_reads(void) {
-  for (size_t i = 0; i < plugin.watched_len; i++) {
+  for (size_t i = 0; i < plugin.members_len; i++) {
     char name[2 * DATA_MAX_NAME_LEN];
-    struct fc_watched *watched = plugin.watched[i];
+    struct fc_member *member = plugin.members[i];
     (void)snprintf(name, sizeof(name), "firecrawl/%s",
-                   fc_instance_settings(watched->instance)->name);
+                   fc_instance_settings(member->instance)->name);
     /* No free function: the daemon would free it before the poller stops. */
     if (plugin_register_complex_read("firecrawl", name, fc_read,
                                      /* interval = the plugin's */ 0,
-                                     &(user_data_t){.data = watched})) {
+                                     &(user_data_t){.data = member})) {
       ERROR("firecrawl plugin: collectd takes no read callback" NOTHING);
       (void)plugin_unregister_read_group("firecrawl");
       return -1;
@@ -239,12 +240,12 @@ static void release(void) {
   plugin.poller = NULL;
   fc_journal_free(plugin.journal, fc_clock_system.now(fc_clock_system.data));
   plugin.journal = NULL;
-  for (size_t i = 0; i < plugin.watched_len; i++)
-    watched_free(plugin.watched[i]);
+  for (size_t i = 0; i < plugin.members_len; i++)
+    member_free(plugin.members[i]);
   free_early();
-  free(plugin.watched);
-  plugin.watched = NULL;
-  plugin.watched_len = 0;
+  free(plugin.members);
+  plugin.members = NULL;
+  plugin.members_len = 0;
   fc_config_release(&plugin.config);
 }
 
@@ -262,8 +263,8 @@ static int fc_flush(cdtime_t timeout, const char *identifier,
 }
 
 static struct fc_instance *find_instance(const char *name) {
-  for (size_t i = 0; i < plugin.watched_len; i++) {
-    struct fc_instance *instance = plugin.watched[i]->instance;
+  for (size_t i = 0; i < plugin.members_len; i++) {
+    struct fc_instance *instance = plugin.members[i]->instance;
     if (strcmp(fc_instance_settings(instance)->name, name) == 0)
       return instance;
   }
@@ -357,8 +358,8 @@ static int fc_init(void) {
   INFO("firecrawl plugin: version " FC_VERSION
        ", libcurl %s, json-c %s, SQLite %s; %zu instance%s",
        fc_transport_curl_version(), fc_parse_library_version(),
-       fc_store_library_version(), plugin.watched_len,
-       plugin.watched_len == 1 ? "" : "s");
+       fc_store_library_version(), plugin.members_len,
+       plugin.members_len == 1 ? "" : "s");
   return 0;
 }
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The metric table, and the only place that dispatches values.
  *
  * The read callback's thread only, but for fc_metrics_init. */

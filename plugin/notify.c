@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include <collectd.h>
 
 #include <plugin.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "plugin/registration.h"
 
 #include "src/api/kind.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Jobs registered and forgotten by notification: type is the kind, type
  * instance the ID, the message the name; severity okay means watch, warning
  * means forget. They come from PUTNOTIF (unixsock, exec) and over collectd's

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """make faults: runs every test that t/system/faults.txt names, the long ones
 too, and says how many rows of the matrix of faults passed. Exit status 0 if none
 failed. Environment as for t/system/run.py; FC_JOBS of its classes at a time."""

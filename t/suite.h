@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* What every Check program's main() does. */
 
 #ifndef FC_T_SUITE_H

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "t/torture.h"
 
 #include <curl/curl.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Lets calls to the system and to other libraries fail, one by one. The
  * linker's
  * --wrap (torture_wraps in t/Makefile.inc) gives us the calls of the objects

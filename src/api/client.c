@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/api/client.h"
 
 #include "src/api/key.h"

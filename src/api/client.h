@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The API call: "what is the status of this job?" as one request and one
  * result. Request, transport, headers, envelope, parse; no clock, no log, no
  * retry.

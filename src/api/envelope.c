@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/api/envelope.h"
 
 #include "src/base/utf8.h"

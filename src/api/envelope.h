@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The envelope filter: a streaming JSON validator that lets only whitelisted
  * top-level members through.
  *

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The API key in memory: one page of its own that stays out of core dumps, is
  * wiped, and is never printed. So is the key before it, for replies may repeat
  * that to requests that were under way.

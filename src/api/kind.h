@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Kinds of job. A kind is one row: its names, where its status is asked for,
  * in which API versions, and when it ends and what succeeds it.
  *

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* What a job ID, a job's or instance's name, and an API key may look like, and
  * how a message says so. Pure; any thread. */
 

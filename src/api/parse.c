@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/api/parse.h"
 
 #include "src/api/envelope.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The kept members of a reply to a struct. The only user of json-c.
  *
  * The envelope filter has already checked the grammar. json-c checks it again,

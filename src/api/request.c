@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/api/request.h"
 
 #include "src/api/name.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The URL of a status request. Pure; any thread. */
 
 #ifndef FC_REQUEST_H

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* What came of one API call. */
 
 #ifndef FC_RESULT_H

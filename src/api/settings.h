@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* What one <Instance> asks for: every option, its default, and its unit. Filled
  * by whoever reads a configuration (plugin/config.c, firecrawlctl), then
  * constant for as long as the instance lives.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* A job as its user writes it, in a line of a JobFile or on a command line:
  * "[KIND] ID [NAME]" or "KIND:ID [NAME]". Pure; any thread. */
 

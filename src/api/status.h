@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Job statuses: the words of the API, their codes, and which of them are
  * final. One table; the codes are what the job_status metric carries. */
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* How requests reach a server: a vtable, so that the API call is tested without
  * a network and the poller without a clock.
  *

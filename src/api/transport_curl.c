@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/api/transport_curl.h"
 
 #include "src/api/key.h"

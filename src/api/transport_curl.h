@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The transport over libcurl: one multi handle, connections kept and shared,
  * HTTP/2 over TLS where the server offers it.
  *

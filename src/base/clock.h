@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Time as a parameter: the library asks nobody for the time but the clock it
  * was given, so tests need no sleep. */
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* One error enum for the whole library, its texts, and its classes.
  *
  * Functions that can fail return enum fc_error: 0 is success, negative is

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Small files of the user's: read whole, never blocking, and noticed when they
  * change. */
 

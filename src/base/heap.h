@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* A binary min-heap of nodes that the caller embeds: who is due first. Ties
  * come out in any order. Not thread-safe. */
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Small macros and what is hardly more. */
 
 #ifndef FC_MACROS_H

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Opens a file whose path others may change, and says whose links led to it. */
 
 #ifndef FC_PATH_H

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/base/secret.h"
 
 #include "src/base/macros.h"

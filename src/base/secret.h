@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Secrets, and text of others that may repeat them. Pure; any thread. */
 
 #ifndef FC_SECRET_H

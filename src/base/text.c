@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/base/text.h"
 
 #include "src/base/macros.h"
@@ -42,7 +44,7 @@ struct line {
   size_t size;
   size_t used;
   size_t keep; /* what of it stays when the ellipsis has to follow */
-  bool blank;  /* owed before the next character */
+  bool blank;  /* pending before the next character */
 };
 
 /* False when it does not fit. */

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Text from servers and files, made safe for one log line, one notification
  * and one collectd identifier. Pure; any thread. */
 

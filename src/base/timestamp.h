@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Time stamps of the wire to seconds since the epoch (UTC) as int64: any year
  * from 0000 to 9999, whatever locale and TZ say. The calendar is libc's.
  * Pure; any thread. Outputs are written on success only. */

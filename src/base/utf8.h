@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Characters of UTF-8 (RFC 3629), one at a time and fast enough for megabytes.
  * Pure; any thread. */
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/ctl/ask.h"
 
 #include "src/api/kind.h"
@@ -59,11 +61,11 @@ static void say_lost(struct ctl_answer *answer, const struct fc_kind *kind,
   const char *successor = fc_kind_successor(kind, result->successor);
   size_t used = 0;
   if (result->answer == FC_ANSWER_NOT_FOUND)
-    fc_text_append(answer->trouble, sizeof(answer->trouble), &used,
+    fc_text_append(answer->problem, sizeof(answer->problem), &used,
                    "not known to the API (404): a wrong ID or kind, another "
                    "team's key, an expired job, or one only just created");
   else
-    fc_text_append(answer->trouble, sizeof(answer->trouble), &used,
+    fc_text_append(answer->problem, sizeof(answer->problem), &used,
                    "the endpoint has ended (410)%s%s",
                    successor ? ": use " : "", successor ? successor : "");
 }
@@ -72,7 +74,7 @@ static void say_failed(struct ctl_answer *answer,
                        const struct fc_settings *settings, enum fc_error error,
                        const char *detail) {
   size_t used = 0;
-  fc_text_append(answer->trouble, sizeof(answer->trouble), &used, "%s%s",
+  fc_text_append(answer->problem, sizeof(answer->problem), &used, "%s%s",
                  detail[0] ? detail : fc_error_text(error),
                  advice(settings, error));
 }
@@ -224,7 +226,7 @@ struct ctl_row ctl_answer_row(const struct ctl_answer *answer) {
       .expires_at_s = job->expires_at_s,
       .now_s = answer->now_s,
       .error = job->error,
-      .trouble = answer->trouble[0] ? answer->trouble : NULL,
+      .problem = answer->problem[0] ? answer->problem : NULL,
   };
 }
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* One round of questions: each job's status is asked for once, several at a
  * time, within the library's limits (src/watch/schedule.h). */
 
@@ -24,7 +26,7 @@ struct ctl_answer {
                         404 is lost: there is no time to wait and see */
   int64_t now_s;     /* the server's time, epoch */
   double seconds;    /* the request's time; 0: not asked */
-  char trouble[FC_ERROR_TEXT_SIZE]; /* what is wrong, and what to do; "" if
+  char problem[FC_ERROR_TEXT_SIZE]; /* what is wrong, and what to do; "" if
                                        nothing is */
 };
 

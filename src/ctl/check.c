@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/ctl/check.h"
 
 #include "src/api/kind.h"
@@ -91,9 +93,9 @@ void ctl_check_judge(const struct ctl_options *options,
   else
     say_status(answer, verdict->state, verdict->text, sizeof(verdict->text),
                &used);
-  if (job->error || answer->trouble[0])
+  if (job->error || answer->problem[0])
     fc_text_append(verdict->text, sizeof(verdict->text), &used, ": %s",
-                   job->error ? job->error : answer->trouble);
+                   job->error ? job->error : answer->problem);
 }
 
 /* What the performance data tell of. */

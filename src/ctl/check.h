@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* firecrawlctl check, as data before it is printed: the verdict on a set of
  * jobs, by the Monitoring Plugins guidelines
  * (https://www.monitoring-plugins.org/doc/guidelines.html). Pure. */

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/ctl/ctl.h"
 
 #include "src/base/text.h"
@@ -17,7 +19,7 @@ bool ctl_refuse(struct ctl_reason *reason, const char *format, ...) {
   return false;
 }
 
-void ctl_complain(const char *format, ...) {
+void ctl_warn(const char *format, ...) {
   char text[2 * CTL_REASON_SIZE], line[2 * CTL_REASON_SIZE];
   va_list args;
   va_start(args, format);
@@ -32,7 +34,7 @@ bool ctl_flush(void) {
   if (fflush(stdout) == 0 && !ferror(stdout))
     return true;
   if (errno != EPIPE)
-    ctl_complain("cannot write the output%s%s", errno ? ": " : "",
-                 errno ? strerror(errno) : "");
+    ctl_warn("cannot write the output%s%s", errno ? ": " : "",
+             errno ? strerror(errno) : "");
   return false;
 }

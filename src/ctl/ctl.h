@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* What the commands of firecrawlctl share: their options, their exit status,
  * and how they complain. Files named ctl_* are parts of that program, not of
  * the library: they print, and one thread runs them. */
@@ -17,9 +19,9 @@ enum ctl_exit {
   CTL_GOOD = 0,
   CTL_BAD = 1,         /* a job has failed, was cancelled or is lost */
   CTL_USAGE = 2,       /* nothing was done */
-  CTL_TROUBLE = 3,     /* something could not be found out, done or printed */
+  CTL_UNKNOWN = 3,     /* something could not be found out, done or printed */
   CTL_SIGNALLED = 128, /* plus the signal's number */
-  CTL_UNWRITTEN = -1   /* ctl_flush has failed: CTL_TROUBLE */
+  CTL_UNWRITTEN = -1   /* ctl_flush has failed: CTL_UNKNOWN */
 };
 
 #define CTL_DEFAULT_SOCKET "/var/run/collectd-unixsock"
@@ -53,7 +55,7 @@ bool ctl_refuse(struct ctl_reason *reason, const char *format, ...)
 
 /* "firecrawlctl: ..." as one line on stderr. The text may hold a server's or a
  * file's words: control characters are taken out. */
-void ctl_complain(const char *format, ...) FC_PRINTF(1, 2);
+void ctl_warn(const char *format, ...) FC_PRINTF(1, 2);
 
 /* Hands on what was printed. False if it cannot be written, now or before; that
  * is complained of, unless the reader has gone away. */

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* firecrawlctl list: what the plugin knows, from its state file. */
 
 #include "src/ctl/ctl.h"
@@ -112,18 +114,18 @@ int ctl_list(const struct ctl_options *options) {
   size_t skipped = 0;
   struct list list;
   if (!list_init(&list, options->json)) {
-    ctl_complain("%s", fc_error_text(FC_ERR_MEMORY));
-    return CTL_TROUBLE;
+    ctl_warn("%s", fc_error_text(FC_ERR_MEMORY));
+    return CTL_UNKNOWN;
   }
   enum fc_error error =
       list_read(&list, options->state, &skipped, detail, sizeof(detail));
   if (error)
-    ctl_complain("%s: %s%s", options->state, detail, advice(options->state));
+    ctl_warn("%s: %s%s", options->state, detail, advice(options->state));
   else
     list_print(&list);
   list_release(&list);
   if (skipped)
-    ctl_complain("%s: %zu rows make no sense and were left out", options->state,
-                 skipped);
-  return error || skipped ? CTL_TROUBLE : CTL_GOOD;
+    ctl_warn("%s: %zu rows make no sense and were left out", options->state,
+             skipped);
+  return error || skipped ? CTL_UNKNOWN : CTL_GOOD;
 }

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* firecrawlctl: asks for, watches, checks, registers and lists Firecrawl jobs
  * from the command line. See src/ctl/firecrawlctl.pod. */
 
@@ -94,11 +96,11 @@ static int refuse(const struct command *command,
                   const struct ctl_reason *reason) {
   if (command && command->bit == CTL_CHECK) {
     (void)printf("FIRECRAWL UNKNOWN - %s\n", reason->text);
-    return CTL_TROUBLE;
+    return CTL_UNKNOWN;
   }
-  ctl_complain("%s", reason->text);
-  ctl_complain("\"firecrawlctl %s%s--help\" tells more",
-               command ? command->name : "", command ? " " : "");
+  ctl_warn("%s", reason->text);
+  ctl_warn("\"firecrawlctl %s%s--help\" tells more",
+           command ? command->name : "", command ? " " : "");
   return CTL_USAGE;
 }
 
@@ -150,5 +152,5 @@ int main(int argc, char **argv) {
   ctl_options_init(&options);
   int status = run(&options, argc, argv);
   ctl_options_release(&options);
-  return status != CTL_UNWRITTEN && ctl_flush() ? status : CTL_TROUBLE;
+  return status != CTL_UNWRITTEN && ctl_flush() ? status : CTL_UNKNOWN;
 }

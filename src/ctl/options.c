@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/ctl/options.h"
 
 #include "src/api/key.h"
@@ -305,9 +307,9 @@ static bool settle_key_file(struct ctl_options *options,
   if (fc_key_read(&options->key, path, &access, detail, sizeof(detail)))
     return ctl_refuse(reason, "--key-file: %s %s", path, detail);
   if (access)
-    ctl_complain("warning: %s is readable or writable by others than its "
-                 "owner: chmod 600 it",
-                 path);
+    ctl_warn("warning: %s is readable or writable by others than its "
+             "owner: chmod 600 it",
+             path);
   return copy(&options->settings.api_key_file, path, reason);
 }
 
@@ -333,8 +335,8 @@ bool ctl_options_settle(struct ctl_options *options,
        !copy(&options->settings.ca_cert, options->ca_cert, reason)))
     return false;
   if (fc_settings_key_in_clear(&options->settings))
-    ctl_complain("warning: the API key crosses the network in the clear: use "
-                 "an https URL");
+    ctl_warn("warning: the API key crosses the network in the clear: use "
+             "an https URL");
   return true;
 }
 

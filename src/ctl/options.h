@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The options of firecrawlctl: one table, read by the parser, the help and, by
  * way of the help, the test of the manual. */
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/ctl/print.h"
 
 #include "src/api/kind.h"
@@ -105,7 +107,7 @@ static void cell_billed(char cell[CELL_SIZE], const struct ctl_row *row) {
 }
 
 static void cell_note(char cell[CELL_SIZE], const struct ctl_row *row) {
-  cell_text(cell, row->error ? row->error : row->trouble ? row->trouble : "");
+  cell_text(cell, row->error ? row->error : row->problem ? row->problem : "");
 }
 
 static const struct column {
@@ -287,7 +289,7 @@ void ctl_json_row(FILE *out, const struct ctl_row *row) {
   json_number(out, "tokens", row->has_tokens, row->tokens);
   json_number(out, "credits", row->has_credits, row->credits);
   json_text(out, "error", row->error);
-  json_text(out, "trouble", row->trouble);
+  json_text(out, "trouble", row->problem);
   if (row->name)
     json_stored(out, row);
   (void)fputc('}', out);

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* How firecrawlctl shows jobs: a table for people, JSON for programs. What
  * cannot be written shows in ferror(3) of the stream. */
 
@@ -22,7 +24,7 @@ struct ctl_row {
   double percent, tokens, credits;
   int64_t expires_at_s, now_s; /* epoch, both on the server's clock */
   const char *error;           /* why the job failed; NULL: none */
-  const char *trouble; /* why nothing, or nothing good, is known; NULL: none */
+  const char *problem; /* why nothing, or nothing good, is known; NULL: none */
   /* From the state file only: 0 sources. */
   unsigned sources;
   bool has_processing_since, has_ended;

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/ctl/register.h"
 
 #include "src/api/kind.h"
@@ -143,10 +145,10 @@ static void look_for_instance(FILE *stream, const struct ctl_options *options) {
          read_line(stream, options->socket, line, &reason))
     found = ctl_register_is_of(line, options->instance);
   if (!found && lines < 0)
-    ctl_complain("warning: collectd shows no values of an instance \"%s\" of "
-                 "the firecrawl plugin (yet): check that the plugin is loaded, "
-                 "and the name",
-                 options->instance);
+    ctl_warn("warning: collectd shows no values of an instance \"%s\" of "
+             "the firecrawl plugin (yet): check that the plugin is loaded, "
+             "and the name",
+             options->instance);
 }
 
 static bool send_command(const struct ctl_options *options, const char *command,
@@ -167,14 +169,14 @@ static int run(const struct ctl_options *options, bool forget) {
   char command[CTL_COMMAND_SIZE];
   struct ctl_reason reason;
   if (!fc_name_valid(options->instance, strlen(options->instance))) {
-    ctl_complain("--instance: " FC_NAME_RULE " are expected");
+    ctl_warn("--instance: " FC_NAME_RULE " are expected");
     return CTL_USAGE;
   }
   ctl_register_command(command, forget, options->instance, job,
                        fc_clock_system.now(fc_clock_system.data).epoch_s);
   if (!send_command(options, command, &reason)) {
-    ctl_complain("%s", reason.text);
-    return CTL_TROUBLE;
+    ctl_warn("%s", reason.text);
+    return CTL_UNKNOWN;
   }
   (void)printf("%s %s: handed to collectd for instance \"%s\", to be %s%s "
                "if that accepts registrations\n",

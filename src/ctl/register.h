@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Registrations over collectd's unix socket: the PUTNOTIF command of the
  * unixsock plugin (collectd-unixsock(5)). */
 

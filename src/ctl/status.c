@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* firecrawlctl status: each job's status, once. */
 
 #include "src/ctl/ctl.h"
@@ -18,7 +20,7 @@ static int exit_of(const struct ctl_answer *answers, size_t len) {
   for (size_t i = 0; i < len; i++) {
     int status = answers[i].job.status;
     if (status == FC_STATUS_NONE)
-      return CTL_TROUBLE;
+      return CTL_UNKNOWN;
     if (status != FC_STATUS_COMPLETED && status != FC_STATUS_PROCESSING)
       worst = CTL_BAD;
   }
@@ -51,7 +53,7 @@ int ctl_status(const struct ctl_options *options) {
   size_t len = options->settings.jobs_len;
   struct ctl_answer *answers = calloc(len, sizeof(*answers));
   enum fc_error error = answers ? ctl_ask(options, answers) : FC_ERR_MEMORY;
-  int status = CTL_TROUBLE;
+  int status = CTL_UNKNOWN;
   if (!error) {
     status = exit_of(answers, len);
     if (options->json)
@@ -60,8 +62,8 @@ int ctl_status(const struct ctl_options *options) {
       error = FC_ERR_MEMORY;
   }
   if (error) {
-    ctl_complain("%s", fc_error_text(error));
-    status = CTL_TROUBLE;
+    ctl_warn("%s", fc_error_text(error));
+    status = CTL_UNKNOWN;
   }
   if (answers)
     ctl_answers_release(answers, len);

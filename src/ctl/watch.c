@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* firecrawlctl watch: an instance of the library's own, without collectd: the
  * poller's turns, and what they brought to see. */
 
@@ -45,7 +47,7 @@ struct watch {
   uint64_t missing;                  /* 404s told of */
   bool answered;                     /* there ever was a valid answer */
   bool rejected;                     /* the key, before that */
-  char trouble[LINE_SIZE];           /* the last one, until an answer */
+  char problem[LINE_SIZE];           /* the last one, until an answer */
   bool live;                         /* on a terminal */
   bool colours;
   char *frame; /* as last drawn */
@@ -80,7 +82,7 @@ static void take_views(struct watch *watch, struct fc_now now) {
 
 static void say(struct watch *watch, int64_t now_s, const char *text) {
   char time[FC_TIMESTAMP_SIZE];
-  fc_text_copy(watch->trouble, sizeof(watch->trouble), text);
+  fc_text_copy(watch->problem, sizeof(watch->problem), text);
   if (!watch->live)
     (void)printf("%s %s\n", fc_timestamp_format(time, now_s), text);
 }
@@ -91,10 +93,10 @@ static void take_events(struct watch *watch, struct fc_now now) {
   while (fc_instance_take_event(watch->instance, now, &delivery)) {
     struct ctl_watched *job = find(watch, delivery.event.id);
     if (job)
-      ctl_watched_heed(job, &delivery.event);
+      ctl_watched_take_event(job, &delivery.event);
     else if (fc_event_severity(delivery.event.type) != FC_SEVERITY_OKAY)
       say(watch, now.epoch_s, fc_event_message(&delivery.event, message));
-    fc_instance_handed_over(watch->instance, &delivery);
+    fc_instance_delivered(watch->instance, &delivery);
   }
 }
 
@@ -134,7 +136,7 @@ static void take_stats(struct watch *watch, struct fc_now now) {
   watch->answered = watch->answered || stats.api_up;
   watch->rejected = !watch->answered && stats.failures[FC_CLASS_AUTH].count > 0;
   if (stats.api_up && (!watch->missing || all_are_seen(watch)))
-    watch->trouble[0] = '\0';
+    watch->problem[0] = '\0';
 }
 
 static size_t ended(const struct watch *watch) {
@@ -183,8 +185,8 @@ static size_t draw_frame(struct watch *watch, FILE *out) {
   size_t lines = draw_jobs(watch, out, width, height > 3 ? height - 3 : 1);
   fc_text_append(line, sizeof(line), &used, "%zu of %zu ended", ended(watch),
                  watch->len);
-  if (watch->trouble[0])
-    fc_text_append(line, sizeof(line), &used, "; %s", watch->trouble);
+  if (watch->problem[0])
+    fc_text_append(line, sizeof(line), &used, "; %s", watch->problem);
   ctl_put_line(out, line, width);
   return lines + 1;
 }
@@ -221,7 +223,7 @@ static enum fc_error show(struct watch *watch, struct fc_now now) {
   if (watch->live)
     return draw(watch);
   for (size_t i = 0; i < watch->len; i++)
-    ctl_watched_tell(&watch->jobs[i], stdout, now.epoch_s);
+    ctl_watched_print(&watch->jobs[i], stdout, now.epoch_s);
   return FC_OK;
 }
 
@@ -259,8 +261,8 @@ static int run(struct watch *watch) {
     if (!error)
       error = show(watch, fc_clock_system.now(fc_clock_system.data));
     if (error) {
-      ctl_complain("%s", fc_error_text(error));
-      return CTL_TROUBLE;
+      ctl_warn("%s", fc_error_text(error));
+      return CTL_UNKNOWN;
     }
     int number = signal_pending(&signals);
     if (number)
@@ -268,9 +270,9 @@ static int run(struct watch *watch) {
     if (!ctl_flush())
       return CTL_UNWRITTEN;
     if (watch->rejected) {
-      ctl_complain("the API key is missing or rejected: give a good one by "
-                   "--key-file or FIRECRAWL_API_KEY");
-      return CTL_TROUBLE;
+      ctl_warn("the API key is missing or rejected: give a good one by "
+               "--key-file or FIRECRAWL_API_KEY");
+      return CTL_UNKNOWN;
     }
     if (ended(watch) == watch->len)
       return exit_of(watch);
@@ -323,9 +325,9 @@ int ctl_watch(const struct ctl_options *options) {
       .colours = ctl_takes_colours(stdout),
   };
   enum fc_error error = watch_init(&watch);
-  int status = CTL_TROUBLE;
+  int status = CTL_UNKNOWN;
   if (error)
-    ctl_complain("%s", fc_error_text(error));
+    ctl_warn("%s", fc_error_text(error));
   else
     status = run(&watch);
   watch_release(&watch);

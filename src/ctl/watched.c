@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/ctl/watched.h"
 
 #include "src/api/kind.h"
@@ -14,8 +16,8 @@ bool ctl_watched_has_ended(const struct ctl_watched *watched) {
   return watched->has_view && fc_status_has_ended(watched->view.status);
 }
 
-void ctl_watched_heed(struct ctl_watched *watched,
-                      const struct fc_event *event) {
+void ctl_watched_take_event(struct ctl_watched *watched,
+                            const struct fc_event *event) {
   watched->stalled = event->type == FC_EVENT_STALLED;
   if (event->type == FC_EVENT_FAILED)
     fc_text_copy(watched->error, sizeof(watched->error), event->text);
@@ -44,19 +46,19 @@ static const char *reason_of(const struct ctl_watched *watched) {
              : "";
 }
 
-void ctl_watched_tell(struct ctl_watched *watched, FILE *out, int64_t now_s) {
+void ctl_watched_print(struct ctl_watched *watched, FILE *out, int64_t now_s) {
   char time[FC_TIMESTAMP_SIZE];
   int percent = percent_of(watched);
   const char *reason = reason_of(watched);
   if (!watched->has_view ||
-      (watched->told && watched->told_status == watched->view.status &&
-       watched->told_percent == percent &&
-       watched->told_stalled == watched->stalled))
+      (watched->printed && watched->printed_status == watched->view.status &&
+       watched->printed_percent == percent &&
+       watched->printed_stalled == watched->stalled))
     return;
-  watched->told = true;
-  watched->told_status = watched->view.status;
-  watched->told_percent = percent;
-  watched->told_stalled = watched->stalled;
+  watched->printed = true;
+  watched->printed_status = watched->view.status;
+  watched->printed_percent = percent;
+  watched->printed_stalled = watched->stalled;
   (void)fprintf(out, "%s %s %s %s", fc_timestamp_format(time, now_s),
                 watched->spec->kind->name, watched->spec->id,
                 status_word(watched));

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* A job that firecrawlctl watches: what is known of it, and how it is shown on
  * a terminal and elsewhere. Needs no server and no terminal. */
 
@@ -20,22 +22,22 @@ struct ctl_watched {
   struct fc_job_view view; /* the last one there was */
   bool stalled;
   char error[FC_ERROR_TEXT_SIZE]; /* of a failed job */
-  bool told;                      /* on a pipe: what told_* say was printed */
-  enum fc_status told_status;
-  int told_percent; /* -1: none */
-  bool told_stalled;
+  bool printed; /* on a pipe: what printed_* say was printed */
+  enum fc_status printed_status;
+  int printed_percent; /* -1: none */
+  bool printed_stalled;
 };
 
 /* Completed, failed, cancelled, or lost. */
 bool ctl_watched_has_ended(const struct ctl_watched *watched);
 
 /* An event of the job: keeps what a view does not have. */
-void ctl_watched_heed(struct ctl_watched *watched,
-                      const struct fc_event *event);
+void ctl_watched_take_event(struct ctl_watched *watched,
+                            const struct fc_event *event);
 
 /* Prints "TIME KIND ID STATUS ..." if that differs from what was last printed.
  * `now_s` is the time. */
-void ctl_watched_tell(struct ctl_watched *watched, FILE *out, int64_t now_s);
+void ctl_watched_print(struct ctl_watched *watched, FILE *out, int64_t now_s);
 
 /* Prints text as one line of at most `width` columns, over an older one: as
  * many bytes, so rather too short where characters take several. */

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/state/column.h"
 
 #include "src/api/name.h"

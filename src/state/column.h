@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* What the state file holds of a job and of an endpoint, column by column: one
  * table for each declares the columns in SQL, lists them in statements, and
  * moves values from and to a record's members. No SQLite here; the tables are

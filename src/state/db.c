@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/state/db.h"
 
 #include "src/base/macros.h"

@@ -1,8 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+
 /* SQLite: one connection and its prepared statements. The only user of
  * sqlite3; what is stored is src/state/store.h.
  *
  * Failures are FC_ERR_STATE or FC_ERR_MEMORY, and go with SQLite's words to
- * `trouble` and `detail` of the file: FC_STATEFILE_DAMAGED where SQLite says
+ * `problem` and `detail` of the file: FC_STATEFILE_DAMAGED where SQLite says
  * so, which it also does of what cannot be read, else FC_STATEFILE_IO. Nothing
  * of the process is configured: the host's other uses of SQLite are left alone.
  * One thread at a time. */

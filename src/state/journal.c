@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/state/journal.h"
 
 #include "src/base/text.h"
@@ -171,10 +173,10 @@ static enum fc_error load(struct fc_journal *journal,
     error =
         fc_store_load_endpoints(journal->store, name, load_endpoint, &loading);
   if (!error && skipped)
-    fc_instance_note(instance, FC_SEVERITY_WARNING,
-                     "state file: %zu jobs are not restored: their rows make "
-                     "no sense",
-                     skipped);
+    fc_instance_report(instance, FC_SEVERITY_WARNING,
+                       "state file: %zu jobs are not restored: their rows make "
+                       "no sense",
+                       skipped);
   return error;
 }
 
@@ -232,19 +234,19 @@ static enum fc_error attach(struct fc_journal *journal, struct member *member,
  * `collectd -T` beside the daemon: it counts when it is still there at the next
  * attempt. */
 static void open_store(struct fc_journal *journal, struct fc_now now) {
-  enum fc_statefile_trouble trouble;
+  enum fc_statefile_problem problem;
   char detail[FC_STATEFILE_DETAIL_SIZE] = "";
   bool was_locked = journal->was_locked;
   journal->retry_ms = now.mono_ms + FC_JOURNAL_RETRY_MS;
   if (fc_store_open(&journal->store, journal->path,
                     journal->damaged ? INT64_MAX : FC_STORE_CHECK_MAX,
-                    now.epoch_s, &trouble, detail, sizeof(detail)))
+                    now.epoch_s, &problem, detail, sizeof(detail)))
     journal->store = NULL;
-  journal->was_locked = !journal->store && trouble == FC_STATEFILE_LOCKED;
-  journal->set_aside = journal->store && trouble == FC_STATEFILE_SET_ASIDE;
+  journal->was_locked = !journal->store && problem == FC_STATEFILE_LOCKED;
+  journal->set_aside = journal->store && problem == FC_STATEFILE_SET_ASIDE;
   if (journal->was_locked && !was_locked && !journal->reason[0])
     return;
-  if (!journal->store || trouble != FC_STATEFILE_FINE)
+  if (!journal->store || problem != FC_STATEFILE_FINE)
     report_unusable(journal, detail);
   else
     fc_text_copy(journal->warning, sizeof(journal->warning), detail);
@@ -285,8 +287,8 @@ enum fc_error fc_journal_add(struct fc_journal *journal,
   if (is_first && journal->reason[0])
     fc_instance_state_unusable(instance, journal->reason);
   if (is_first && journal->warning[0])
-    fc_instance_note(instance, FC_SEVERITY_OKAY, "state file: %s",
-                     journal->warning);
+    fc_instance_report(instance, FC_SEVERITY_OKAY, "state file: %s",
+                       journal->warning);
   if (!journal->store)
     detach(member);
   else if (attach(journal, member, now))
@@ -318,10 +320,11 @@ static void look_for_file(struct fc_journal *journal, struct fc_now now) {
     return;
   let_go(journal, now.mono_ms);
   if (journal->members_len)
-    fc_instance_note(journal->members[0].instance, FC_SEVERITY_WARNING,
-                     "state file %s was removed or replaced while in use; all "
-                     "that is known is saved anew",
-                     journal->path);
+    fc_instance_report(
+        journal->members[0].instance, FC_SEVERITY_WARNING,
+        "state file %s was removed or replaced while in use; all "
+        "that is known is saved anew",
+        journal->path);
   reopen(journal, now);
 }
 

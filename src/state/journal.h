@@ -1,12 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Keeps the state file in step with the instances: loads what it knows of them,
  * saves what changes, and goes on from memory where the file cannot be used,
  * until it can be used again. A file that was removed or replaced while it was
  * in use is noticed at the next save, and gets all that memory knows. One
  * thread at a time; the poller's, once it runs.
  *
- * The promise: an event of a job is saved as pending before it is handed over,
- * and as handed over after that. So a crash loses none and may repeat the ones
- * that were just being handed over, which are then marked. */
+ * The promise: an event of a job is saved as pending before it is delivered,
+ * and as delivered after that. So a crash loses none and may repeat the ones
+ * that were just being delivered, which are then marked. */
 
 #ifndef FC_JOURNAL_H
 #define FC_JOURNAL_H

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/state/statefile.h"
 
 #include "src/base/text.h"
@@ -44,7 +46,7 @@ void fc_statefile_init(struct fc_statefile *file) {
 }
 
 enum fc_error fc_statefile_fail(struct fc_statefile *file,
-                                enum fc_statefile_trouble trouble,
+                                enum fc_statefile_problem problem,
                                 const char *format, ...) {
   char text[2 * FC_STATEFILE_DETAIL_SIZE];
   va_list args;
@@ -52,7 +54,7 @@ enum fc_error fc_statefile_fail(struct fc_statefile *file,
   (void)vsnprintf(text, sizeof(text), format, args);
   va_end(args);
   (void)fc_text_line(file->detail, sizeof(file->detail), text, strlen(text));
-  file->trouble = trouble;
+  file->problem = problem;
   return FC_ERR_STATE;
 }
 
@@ -361,7 +363,7 @@ enum fc_error fc_statefile_set_aside(struct fc_statefile *file, int64_t now_s) {
   fc_text_append(file->detail, sizeof(file->detail), &used,
                  "damaged, kept as %s%s: %s", strrchr(file->path, '/') + 1,
                  kept, reason);
-  file->trouble = FC_STATEFILE_SET_ASIDE;
+  file->problem = FC_STATEFILE_SET_ASIDE;
   return FC_OK;
 }
 

@@ -1,10 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The state file as a file: its path, its lock, who may touch it, whether it is
  * ours, and how a damaged one is set aside. Plain system calls; what is in it
  * is src/state/store.h.
  *
  * A struct fc_statefile is its caller's: initialized, locked, prepared, then
  * used by SQLite, and released when SQLite has closed it. A function that can
- * fail returns FC_ERR_STATE, with `trouble` and `detail` set, or FC_ERR_MEMORY.
+ * fail returns FC_ERR_STATE, with `problem` and `detail` set, or FC_ERR_MEMORY.
  * One thread at a time. */
 
 #ifndef FC_STATEFILE_H
@@ -28,7 +30,7 @@ enum {
 };
 
 /* What is wrong with it. */
-enum fc_statefile_trouble {
+enum fc_statefile_problem {
   FC_STATEFILE_FINE,
   FC_STATEFILE_SET_ASIDE, /* it was damaged: renamed, and a new one started */
   FC_STATEFILE_LOCKED,    /* another daemon has it */
@@ -44,7 +46,7 @@ struct fc_statefile {
                           known */
   bool created;        /* by this fc_statefile_prepare: it is empty */
   int64_t size;        /* bytes, when it was prepared */
-  enum fc_statefile_trouble trouble;
+  enum fc_statefile_problem problem;
   char detail[FC_STATEFILE_DETAIL_SIZE]; /* in words, one line, without "state
                                             file" */
   /* The rest is private. */
@@ -78,7 +80,7 @@ bool fc_statefile_is_readable(const struct fc_statefile *file, int64_t max);
 
 /* Renames the file to "<path>.corrupt-<now_s>", with its -wal, -shm and
  * -journal; where one of these names is taken, "-1", "-2", ... is appended.
- * `detail` then says so and why, `trouble` is FC_STATEFILE_SET_ASIDE. */
+ * `detail` then says so and why, `problem` is FC_STATEFILE_SET_ASIDE. */
 FC_MUST_USE enum fc_error fc_statefile_set_aside(struct fc_statefile *file,
                                                  int64_t now_s);
 
@@ -107,9 +109,9 @@ FC_MUST_USE enum fc_error fc_statefile_find(struct fc_statefile *file,
                                             const char *path,
                                             char uri[FC_STATEFILE_URI_SIZE]);
 
-/* Sets `trouble` and `detail`, made one safe line, and returns FC_ERR_STATE. */
+/* Sets `problem` and `detail`, made one safe line, and returns FC_ERR_STATE. */
 enum fc_error fc_statefile_fail(struct fc_statefile *file,
-                                enum fc_statefile_trouble trouble,
+                                enum fc_statefile_problem problem,
                                 const char *format, ...) FC_PRINTF(3, 4);
 
 /* Gives the lock back. */

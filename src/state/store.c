@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/state/store.h"
 
 #include "src/api/name.h"
@@ -221,7 +223,7 @@ static enum fc_error tables_mark_in_use(struct fc_store *store) {
   int64_t clean = 0;
   enum fc_error error = fc_db_ask(
       store->db, "SELECT value FROM meta WHERE key = 'clean'", &clean);
-  store->clean = store->file.created ? store->file.trouble == FC_STATEFILE_FINE
+  store->clean = store->file.created ? store->file.problem == FC_STATEFILE_FINE
                                      : clean == 1;
   return error ? error : clean_put(store, /* clean = */ false);
 }
@@ -265,7 +267,7 @@ static enum fc_error store_start_again(struct fc_store *store) {
   if (!fc_statefile_is_readable(&store->file, store->check_max))
     return fc_statefile_fail(&store->file, FC_STATEFILE_IO,
                              "it cannot be read whole");
-  store->file.trouble = FC_STATEFILE_FINE;
+  store->file.problem = FC_STATEFILE_FINE;
   store->file.detail[0] = '\0';
   return store_start(store);
 }
@@ -297,10 +299,10 @@ static struct fc_store *store_new(int64_t check_max) {
 
 enum fc_error fc_store_open(struct fc_store **store, const char *path,
                             int64_t check_max, int64_t now_s,
-                            enum fc_statefile_trouble *trouble, char *detail,
+                            enum fc_statefile_problem *problem, char *detail,
                             size_t size) {
   struct fc_store *opened = store_new(check_max);
-  *trouble = FC_STATEFILE_IO;
+  *problem = FC_STATEFILE_IO;
   fc_text_copy(detail, size, fc_error_text(FC_ERR_MEMORY));
   if (!opened)
     return FC_ERR_MEMORY;
@@ -310,7 +312,7 @@ enum fc_error fc_store_open(struct fc_store **store, const char *path,
   if (!error)
     error = store_start_or_renew(opened, now_s);
   if (error != FC_ERR_MEMORY) {
-    *trouble = opened->file.trouble;
+    *problem = opened->file.problem;
     fc_text_copy(detail, size, opened->file.detail);
   }
   if (error)
@@ -339,7 +341,7 @@ static enum fc_error events_load(struct fc_db *db, const char *instance,
     if (strcmp(fc_db_text(db, LOAD_EVENTS, 1), "pending") == 0)
       record->pending |= bit;
     else
-      record->handed |= bit;
+      record->delivered |= bit;
   }
   return fc_db_end(db, LOAD_EVENTS);
 }
@@ -472,7 +474,7 @@ static enum fc_error events_put(struct fc_db *db, const char *instance,
                                 int64_t now_s) {
   char kept[EVENTS_SIZE] = ",";
   size_t used = 1;
-  unsigned set = record->pending | record->handed;
+  unsigned set = record->pending | record->delivered;
   enum fc_error error = FC_OK;
   for (enum fc_event_type type = 0; !error && type < FC_EVENT_COUNT; type++)
     if (set & FC_EVENT_BIT(type)) {
@@ -521,7 +523,7 @@ const char *fc_store_detail(const struct fc_store *store) {
 }
 
 bool fc_store_is_corrupt(const struct fc_store *store) {
-  return store->file.trouble == FC_STATEFILE_DAMAGED;
+  return store->file.problem == FC_STATEFILE_DAMAGED;
 }
 
 bool fc_store_is_in_place(const struct fc_store *store) {

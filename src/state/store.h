@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The rows of the state file: what outlives a restart, in SQLite (WAL). The
  * file itself is src/state/statefile.h, the columns are src/state/record.h. One
  * thread at a time; the poller's, once it runs.
@@ -26,7 +28,7 @@
  *   notification  one row per event of a job, key (instance, id, event):
  *     instance, id, event   text, fc_event_name
  *     state            "pending": not yet handed to collectd, or not known to
- *                      be; "handed": handed over
+ *                      be; "handed": it was delivered
  *     time             when it came into this state
  *   endpoint      one row per instance and kind:
  *     instance, kind, sunset_reported (a date or 0), last_warning (0 or 1),
@@ -66,7 +68,7 @@ enum {
  * fc_store_is_corrupt: what was seen is then found, whatever the size, and
  * reading all of it takes its time.
  *
- * *trouble says what was found, detail[size] says it in words (without "state
+ * *problem says what was found, detail[size] says it in words (without "state
  * file"), also for FC_STATEFILE_SET_ASIDE, which is success. With
  * FC_STATEFILE_FINE it is "", or what is worth a warning: the file was readable
  * by others, and is not any more. FC_ERR_STATE or FC_ERR_MEMORY on failure;
@@ -77,11 +79,11 @@ enum {
 FC_MUST_USE enum fc_error fc_store_open(struct fc_store **store,
                                         const char *path, int64_t check_max,
                                         int64_t now_s,
-                                        enum fc_statefile_trouble *trouble,
+                                        enum fc_statefile_problem *problem,
                                         char *detail, size_t size);
 
 /* True when the file was closed in good order, or did not exist: what is
- * pending in it has then certainly not been handed over. False after
+ * pending in it has then certainly not been delivered. False after
  * FC_STATEFILE_SET_ASIDE, where nothing is known of what was. */
 bool fc_store_was_clean(const struct fc_store *store);
 
@@ -129,9 +131,9 @@ void fc_store_rollback(struct fc_store *store);
  * and without a change to any file of the directory (but what SQLite needs to
  * read a log that a crash left). Calls back for each stored job of every
  * instance, by instance, in the order in which they were added; of events and
- * the flags' meaning nothing is looked at, `pending` and `handed` are 0. Rows
- * that make no sense are skipped and counted, as in fc_store_load_jobs. Stops
- * at the callback's first error and returns it.
+ * the flags' meaning nothing is looked at, `pending` and `delivered` are 0.
+ * Rows that make no sense are skipped and counted, as in fc_store_load_jobs.
+ * Stops at the callback's first error and returns it.
  *
  * FC_ERR_NOT_FOUND where there is no such file, FC_ERR_STATE where it is none
  * of ours or cannot be read, FC_ERR_MEMORY; detail[size] says it in words.

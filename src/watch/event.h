@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Events: what happened to a job or to an instance that somebody must hear of.
  * One row per type says how loud it is; plugin/notify.c says it. */
 
@@ -51,7 +53,7 @@ enum fc_severity { FC_SEVERITY_FAILURE, FC_SEVERITY_WARNING, FC_SEVERITY_OKAY };
 struct fc_event {
   enum fc_event_type type;
   int64_t time_s;          /* when it was seen, epoch */
-  bool possible_duplicate; /* may have been handed over before a crash */
+  bool possible_duplicate; /* may have been delivered before a crash */
   enum fc_kind_id kind;    /* FC_KIND_COUNT: none */
   /* Of a job, from here on. */
   enum fc_status status, previous;

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/base/macros.h"
 #include "src/watch/instance_private.h"
 
@@ -11,9 +13,9 @@
 #include <string.h>
 
 /* What an operator may have been told of the API, and what takes it back. */
-#define API_TROUBLE                                                            \
+#define API_PROBLEM                                                            \
   (FC_EVENT_BIT(FC_EVENT_KEY_REJECTED) | FC_EVENT_BIT(FC_EVENT_API_UNUSABLE))
-#define API_TROUBLE_OVER                                                       \
+#define API_PROBLEM_OVER                                                       \
   (FC_EVENT_BIT(FC_EVENT_API_USABLE) | FC_EVENT_BIT(FC_EVENT_API_IDLE))
 
 enum {
@@ -104,18 +106,18 @@ static void clamp_stamps(struct fc_instance *instance, struct fc_now now) {
   }
 }
 
-void fc_instance_owe_no_more(struct fc_job *job, unsigned events) {
-  job->owed &= (uint16_t)~events;
+void fc_instance_drop_events(struct fc_job *job, unsigned events) {
+  job->pending &= (uint16_t)~events;
   job->saved &= (uint16_t)~events;
   job->replayed &= (uint16_t)~events;
 }
 
-void fc_instance_owe_job(struct fc_instance *instance, struct fc_job *job,
-                         unsigned events) {
+void fc_instance_add_events(struct fc_instance *instance, struct fc_job *job,
+                            unsigned events) {
   if (events & FC_EVENT_BIT(FC_EVENT_LOST))
-    fc_instance_owe_no_more(job, job->owed & FC_EVENT_BIT(FC_EVENT_FOUND));
-  job->owed |= (uint16_t)events;
-  if (!job->owed || job->queued)
+    fc_instance_drop_events(job, job->pending & FC_EVENT_BIT(FC_EVENT_FOUND));
+  job->pending |= (uint16_t)events;
+  if (!job->pending || job->queued)
     return;
   job->queued = true;
   job->next_pending = NULL;
@@ -126,10 +128,10 @@ void fc_instance_owe_job(struct fc_instance *instance, struct fc_job *job,
   instance->pending_last = job;
 }
 
-void fc_instance_owe(struct fc_instance *instance, enum fc_event_type type,
-                     unsigned opposite) {
-  instance->owed &= ~opposite;
-  instance->owed |= FC_EVENT_BIT(type);
+void fc_instance_add_event(struct fc_instance *instance,
+                           enum fc_event_type type, unsigned opposite) {
+  instance->pending &= ~opposite;
+  instance->pending |= FC_EVENT_BIT(type);
 }
 
 void fc_instance_set_timer(struct fc_instance *instance, struct fc_job *job,
@@ -271,8 +273,8 @@ static void refuse(struct fc_instance *instance, enum fc_job_source source,
   if (told)
     return;
   fc_text_copy(instance->refused_text, sizeof(instance->refused_text), text);
-  fc_instance_owe(instance, FC_EVENT_JOBS_REFUSED,
-                  FC_EVENT_BIT(FC_EVENT_JOBS_ACCEPTED));
+  fc_instance_add_event(instance, FC_EVENT_JOBS_REFUSED,
+                        FC_EVENT_BIT(FC_EVENT_JOBS_ACCEPTED));
 }
 
 static void refuse_no_more(struct fc_instance *instance,
@@ -281,7 +283,7 @@ static void refuse_no_more(struct fc_instance *instance,
     return;
   instance->refusing &= ~refusal_of(source);
   if (!instance->refusing)
-    fc_instance_owe(instance, FC_EVENT_JOBS_ACCEPTED, 0);
+    fc_instance_add_event(instance, FC_EVENT_JOBS_ACCEPTED, 0);
 }
 
 void fc_instance_refuse_beyond_max(struct fc_instance *instance,
@@ -310,8 +312,8 @@ static bool is_overruled(const struct fc_job *job, enum fc_job_source source) {
   return (job->sources & ((unsigned)source - 1)) != 0;
 }
 
-/* What is owed of the job as the other kind is owed no more; the queue passes
- * over a job that owes nothing. */
+/* What is pending of the job as the other kind is pending no more; the queue
+ * passes over a job that owes nothing. */
 static void change_kind(struct fc_instance *instance, struct fc_job *job,
                         const struct fc_kind *kind, struct fc_now now) {
   fc_registry_uncount(&instance->registry, job);
@@ -422,26 +424,28 @@ void fc_instance_file_end(struct fc_instance *instance, const char *refused,
   fc_instance_unlock(instance);
 }
 
-static void note_locked(struct fc_instance *instance, enum fc_severity severity,
-                        const char *format, va_list arguments) FC_PRINTF(3, 0);
+static void report_locked(struct fc_instance *instance,
+                          enum fc_severity severity, const char *format,
+                          va_list arguments) FC_PRINTF(3, 0);
 
-static void note_locked(struct fc_instance *instance, enum fc_severity severity,
-                        const char *format, va_list arguments) {
-  if (instance->notes_len == FC_NOTES_MAX) {
-    instance->notes_lost++;
+static void report_locked(struct fc_instance *instance,
+                          enum fc_severity severity, const char *format,
+                          va_list arguments) {
+  if (instance->reports_len == FC_REPORTS_MAX) {
+    instance->reports_lost++;
     return;
   }
-  struct fc_note *note = &instance->notes[instance->notes_len++];
-  note->severity = severity;
-  (void)vsnprintf(note->text, sizeof(note->text), format, arguments);
+  struct fc_report *report = &instance->reports[instance->reports_len++];
+  report->severity = severity;
+  (void)vsnprintf(report->text, sizeof(report->text), format, arguments);
 }
 
-void fc_instance_note(struct fc_instance *instance, enum fc_severity severity,
-                      const char *format, ...) {
+void fc_instance_report(struct fc_instance *instance, enum fc_severity severity,
+                        const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
   fc_instance_lock(instance);
-  note_locked(instance, severity, format, arguments);
+  report_locked(instance, severity, format, arguments);
   fc_instance_unlock(instance);
   va_end(arguments);
 }
@@ -481,7 +485,7 @@ static void job_tick(struct fc_instance *instance, struct fc_job *job,
   }
   unsigned events = fc_job_tick(job, &instance->rules,
                                 fc_instance_epoch_s(instance, now), &ended);
-  fc_instance_owe_job(instance, job, events);
+  fc_instance_add_events(instance, job, events);
   if (events || ended)
     fc_instance_changed(instance, job, true);
   if (ended && !(job->sources & (FC_SOURCE_CONFIG | FC_SOURCE_FILE)))
@@ -509,10 +513,10 @@ static void rest(struct fc_instance *instance) {
   if (instance->problem == PROBLEM_NONE)
     return;
   instance->problem = PROBLEM_NONE;
-  instance->owed &= ~API_TROUBLE;
-  if (instance->trouble_told)
-    fc_instance_owe(instance, FC_EVENT_API_IDLE,
-                    FC_EVENT_BIT(FC_EVENT_API_USABLE));
+  instance->pending &= ~API_PROBLEM;
+  if (instance->problem_reported)
+    fc_instance_add_event(instance, FC_EVENT_API_IDLE,
+                          FC_EVENT_BIT(FC_EVENT_API_USABLE));
 }
 
 /* Returns when time alone counts next, monotonic. */
@@ -526,7 +530,7 @@ static int64_t tick(struct fc_instance *instance, struct fc_now now) {
   if (now.mono_ms >= unusable_ms(instance)) {
     instance->problem = PROBLEM_API;
     silence(instance);
-    fc_instance_owe(instance, FC_EVENT_API_UNUSABLE, API_TROUBLE_OVER);
+    fc_instance_add_event(instance, FC_EVENT_API_UNUSABLE, API_PROBLEM_OVER);
   }
   return fc_min64(node ? node->key : FC_NEVER, unusable_ms(instance));
 }
@@ -618,7 +622,7 @@ static void api_is_up(struct fc_instance *instance) {
   if (instance->problem == PROBLEM_NONE)
     return;
   instance->problem = PROBLEM_NONE;
-  fc_instance_owe(instance, FC_EVENT_API_USABLE, 0);
+  fc_instance_add_event(instance, FC_EVENT_API_USABLE, 0);
 }
 
 static void api_is_down(struct fc_instance *instance, const char *text,
@@ -636,8 +640,8 @@ static void api_is_down(struct fc_instance *instance, const char *text,
   if (!rejected || instance->problem == PROBLEM_KEY)
     return;
   instance->problem = PROBLEM_KEY;
-  fc_instance_owe(instance, FC_EVENT_KEY_REJECTED,
-                  API_TROUBLE_OVER | FC_EVENT_BIT(FC_EVENT_API_UNUSABLE));
+  fc_instance_add_event(instance, FC_EVENT_KEY_REJECTED,
+                        API_PROBLEM_OVER | FC_EVENT_BIT(FC_EVENT_API_UNUSABLE));
 }
 
 /* Warned of once per date, and once more in its last week; of one that has
@@ -649,7 +653,7 @@ static void endpoint_sunset(struct endpoint *endpoint, bool answers,
   bool last = left_s <= FC_SUNSET_LAST_WARNING_S;
   if (left_s <= 0) {
     endpoint->has_sunset = !answers;
-    endpoint->owed &= ~FC_EVENT_BIT(FC_EVENT_ENDPOINT_SUNSET);
+    endpoint->pending &= ~FC_EVENT_BIT(FC_EVENT_ENDPOINT_SUNSET);
     return;
   }
   if (endpoint->sunset_reported_s != endpoint->sunset_s) {
@@ -660,7 +664,7 @@ static void endpoint_sunset(struct endpoint *endpoint, bool answers,
   } else {
     return;
   }
-  endpoint->owed |= FC_EVENT_BIT(FC_EVENT_ENDPOINT_SUNSET);
+  endpoint->pending |= FC_EVENT_BIT(FC_EVENT_ENDPOINT_SUNSET);
 }
 
 static void learn_endpoint(struct fc_instance *instance,
@@ -678,7 +682,7 @@ static void learn_endpoint(struct fc_instance *instance,
     endpoint_sunset(endpoint, result->answer != FC_ANSWER_GONE, now_s);
   if (result->answer == FC_ANSWER_GONE && !endpoint->gone_reported) {
     endpoint->gone_reported = true;
-    endpoint->owed |= FC_EVENT_BIT(FC_EVENT_ENDPOINT_GONE);
+    endpoint->pending |= FC_EVENT_BIT(FC_EVENT_ENDPOINT_GONE);
   }
 }
 
@@ -736,29 +740,29 @@ static struct figures figures_of(const struct fc_job *job) {
                           job->percent};
 }
 
-static void note_under_lock(struct fc_instance *instance, const char *format,
-                            ...) FC_PRINTF(2, 3);
+static void report_under_lock(struct fc_instance *instance, const char *format,
+                              ...) FC_PRINTF(2, 3);
 
-static void note_under_lock(struct fc_instance *instance, const char *format,
-                            ...) {
+static void report_under_lock(struct fc_instance *instance, const char *format,
+                              ...) {
   va_list arguments;
   va_start(arguments, format);
-  note_locked(instance, FC_SEVERITY_OKAY, format, arguments);
+  report_locked(instance, FC_SEVERITY_OKAY, format, arguments);
   va_end(arguments);
 }
 
 /* The API has learnt a word that we have not: said when a job comes to it, but
  * not for each of the jobs that come to the same one. */
-static void note_unknown_word(struct fc_instance *instance,
-                              const struct fc_job *job, const char *word) {
+static void report_unknown_word(struct fc_instance *instance,
+                                const struct fc_job *job, const char *word) {
   if (instance->has_unknown_word && strcmp(word, instance->unknown_word) == 0)
     return;
   instance->has_unknown_word = true;
   fc_text_copy(instance->unknown_word, sizeof(instance->unknown_word), word);
-  note_under_lock(instance,
-                  "%s %s has the status \"%s\", which this version does not "
-                  "know: it counts as unknown",
-                  fc_kind_get(job->kind)->name, job->id, word);
+  report_under_lock(instance,
+                    "%s %s has the status \"%s\", which this version does not "
+                    "know: it counts as unknown",
+                    fc_kind_get(job->kind)->name, job->id, word);
 }
 
 static void apply(struct fc_instance *instance, struct fc_job *job,
@@ -770,9 +774,9 @@ static void apply(struct fc_instance *instance, struct fc_job *job,
   unsigned events = fc_job_apply(job, &instance->rules, result, now.mono_ms,
                                  fc_instance_epoch_s(instance, now));
   fc_registry_count(&instance->registry, job);
-  fc_instance_owe_job(instance, job, events);
+  fc_instance_add_events(instance, job, events);
   if (job->status == FC_STATUS_UNKNOWN && status != FC_STATUS_UNKNOWN)
-    note_unknown_word(instance, job, result->reply.status_word);
+    report_unknown_word(instance, job, result->reply.status_word);
   struct figures after = figures_of(job);
   if (events || status != job->status || stalled != job->stalled)
     fc_instance_changed(instance, job, true);
@@ -782,7 +786,7 @@ static void apply(struct fc_instance *instance, struct fc_job *job,
     fc_instance_changed(instance, job, false);
 }
 
-static void report_locked(struct fc_instance *instance,
+static void result_locked(struct fc_instance *instance,
                           const struct fc_ticket *ticket,
                           const struct fc_result *result,
                           enum fc_outcome outcome, struct fc_now now) {
@@ -825,12 +829,13 @@ static void report_locked(struct fc_instance *instance,
     spread(instance, now);
 }
 
-bool fc_instance_report(struct fc_instance *instance,
-                        const struct fc_ticket *ticket,
-                        const struct fc_result *result, struct fc_now now) {
+bool fc_instance_take_result(struct fc_instance *instance,
+                             const struct fc_ticket *ticket,
+                             const struct fc_result *result,
+                             struct fc_now now) {
   enum fc_outcome outcome = fc_instance_outcome(result);
   fc_instance_lock(instance);
-  report_locked(instance, ticket, result, outcome, now);
+  result_locked(instance, ticket, result, outcome, now);
   fc_instance_unlock(instance);
   return outcome == FC_OUTCOME_REJECTED;
 }

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* One watched server: its jobs, when to ask for them, what became of them, and
  * how the API behaves. The poller thread drives it, the read callback reads it,
  * and sources of jobs add to it; each function locks for a moment and none
@@ -33,8 +35,8 @@ enum {
   FC_HTTP_CODE_MAX = 599,
   FC_API_DOWN_INTERVALS = 3,            /* api_up 0 for so long: unusable */
   FC_SUNSET_LAST_WARNING_S = 7 * 86400, /* the second warning of a sunset */
-  FC_NOTES_MAX = 8,
-  FC_NOTE_SIZE = 320
+  FC_REPORTS_MAX = 8,
+  FC_REPORT_SIZE = 320
 };
 
 /* `settings` is borrowed and must outlive the instance; interval_ms (> 0)
@@ -98,8 +100,8 @@ struct fc_ticket {
 };
 
 /* Lets time pass, then: true when a request is to be made now; the ticket is
- * filled and must come back through fc_instance_report. False when none is,
- * and *wake_ms is when to ask again: monotonic, FC_NEVER for not before a
+ * filled and must come back through fc_instance_take_result. False when none
+ * is, and *wake_ms is when to ask again: monotonic, FC_NEVER for not before a
  * report or a change. */
 bool fc_instance_next(struct fc_instance *instance, struct fc_now now,
                       struct fc_ticket *ticket, int64_t *wake_ms);
@@ -109,9 +111,9 @@ bool fc_instance_next(struct fc_instance *instance, struct fc_now now,
 int64_t fc_instance_wait(struct fc_instance *instance, struct fc_now now);
 
 /* How the request of a ticket ended. Returns true when the key was rejected. */
-bool fc_instance_report(struct fc_instance *instance,
-                        const struct fc_ticket *ticket,
-                        const struct fc_result *result, struct fc_now now);
+bool fc_instance_take_result(struct fc_instance *instance,
+                             const struct fc_ticket *ticket,
+                             const struct fc_result *result, struct fc_now now);
 
 /* What a result means for src/watch/schedule.h. Pure. */
 enum fc_outcome fc_instance_outcome(const struct fc_result *result);
@@ -124,19 +126,20 @@ void fc_instance_key_unusable(struct fc_instance *instance, const char *text,
                               struct fc_now now);
 
 /* Something to be logged, for a library does not log. Kept until the reader
- * takes it; with FC_NOTES_MAX of them, further ones are counted only. */
-struct fc_note {
+ * takes it; with FC_REPORTS_MAX of them, further ones are counted only. */
+struct fc_report {
   enum fc_severity severity;
-  char text[FC_NOTE_SIZE];
+  char text[FC_REPORT_SIZE];
 };
 
-void fc_instance_note(struct fc_instance *instance, enum fc_severity severity,
-                      const char *format, ...) FC_PRINTF(3, 4);
+void fc_instance_report(struct fc_instance *instance, enum fc_severity severity,
+                        const char *format, ...) FC_PRINTF(3, 4);
 
 /* --- The reader's side: one thread at a time. */
 
 /* Takes the oldest note; false when there is none. */
-bool fc_instance_take_note(struct fc_instance *instance, struct fc_note *note);
+bool fc_instance_take_report(struct fc_instance *instance,
+                             struct fc_report *report);
 
 /* The last failure of a class: for one log line. */
 struct fc_failure {
@@ -190,12 +193,12 @@ struct fc_delivery {
 };
 
 /* Takes the next event; false when there is none. Each must come back through
- * fc_instance_handed_over before the next is taken. */
+ * fc_instance_delivered before the next is taken. */
 bool fc_instance_take_event(struct fc_instance *instance, struct fc_now now,
                             struct fc_delivery *delivery);
 
 /* The event was handed to collectd. */
-void fc_instance_handed_over(struct fc_instance *instance,
-                             const struct fc_delivery *delivery);
+void fc_instance_delivered(struct fc_instance *instance,
+                           const struct fc_delivery *delivery);
 
 #endif

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The inside of an instance, shared by the files that make it up: instance.c
  * (sources of jobs, and the poller's side), instance_read.c (the reader's side)
  * and instance_save.c (the state file's side). Nobody else includes this. */
@@ -23,12 +25,12 @@ struct endpoint {
   int64_t sunset_reported_s; /* the date that was warned of; 0: none yet */
   bool last_warning_given;   /* ... for that date */
   bool gone_reported;
-  struct fc_endpoint_told { /* what was handed over of it */
+  struct fc_endpoint_reported { /* what was delivered of it */
     int64_t sunset_s;
     bool last_warning, gone;
-  } told;
-  bool unsaved, saving; /* `told` */
-  uint32_t owed;        /* ENDPOINT_GONE, ENDPOINT_SUNSET */
+  } reported;
+  bool unsaved, saving; /* `reported` */
+  uint32_t pending;     /* ENDPOINT_GONE, ENDPOINT_SUNSET */
   char successor[FC_WORD_SIZE];
 };
 
@@ -61,14 +63,14 @@ struct fc_instance {
   bool api_up, api_down; /* both false before the first request ended */
   int64_t api_down_since_ms;
   enum problem problem;
-  bool trouble_told; /* handed over, and not yet that it is over */
-  uint32_t owed;     /* instance events */
+  bool problem_reported; /* delivered, and not yet that it is over */
+  uint32_t pending;      /* instance events */
   char api_text[FC_ERROR_TEXT_SIZE];
   char refused_text[FC_ERROR_TEXT_SIZE];
   unsigned refusing;  /* set of enum fc_job_source: whose jobs */
   unsigned file_pass; /* counts readings of the JobFile */
-  struct fc_note notes[FC_NOTES_MAX];
-  size_t notes_len, notes_lost;
+  struct fc_report reports[FC_REPORTS_MAX];
+  size_t reports_len, reports_lost;
   bool has_unknown_word;
   char unknown_word[FC_WORD_SIZE];     /* the last one that a note told of */
   char state_text[FC_ERROR_TEXT_SIZE]; /* why the state file is of no use */
@@ -92,18 +94,18 @@ static inline void fc_instance_unlock(struct fc_instance *instance) {
 int64_t fc_instance_epoch_s(const struct fc_instance *instance,
                             struct fc_now now);
 
-/* Queues events of a job to be handed over: a set of types, which may be
+/* Queues events of a job to be delivered: a set of types, which may be
  * empty. A loss takes back a "found" that nobody has heard of yet. */
-void fc_instance_owe_job(struct fc_instance *instance, struct fc_job *job,
-                         unsigned events);
+void fc_instance_add_events(struct fc_instance *instance, struct fc_job *job,
+                            unsigned events);
 
-/* Takes events of a job back, or notes that they were handed over. */
-void fc_instance_owe_no_more(struct fc_job *job, unsigned events);
+/* Takes events of a job back, or reports that they were delivered. */
+void fc_instance_drop_events(struct fc_job *job, unsigned events);
 
 /* Queues an event of the instance. It takes back the opposite ones that nobody
  * has heard of yet, so that what is told last is how it is. */
-void fc_instance_owe(struct fc_instance *instance, enum fc_event_type type,
-                     unsigned opposite);
+void fc_instance_add_event(struct fc_instance *instance,
+                           enum fc_event_type type, unsigned opposite);
 
 /* Counts a failure, of the job with that ID or, with "", of none. */
 void fc_instance_count_failure(struct fc_instance *instance,

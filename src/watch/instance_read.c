@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/base/macros.h"
 #include "src/watch/instance_private.h"
 
@@ -36,21 +38,22 @@ void fc_instance_stats(struct fc_instance *instance, struct fc_now now,
   fc_instance_unlock(instance);
 }
 
-bool fc_instance_take_note(struct fc_instance *instance, struct fc_note *note) {
+bool fc_instance_take_report(struct fc_instance *instance,
+                             struct fc_report *report) {
   fc_instance_lock(instance);
-  bool found = instance->notes_len > 0;
+  bool found = instance->reports_len > 0;
   if (found) {
-    *note = instance->notes[0];
-    instance->notes_len--;
-    memmove(&instance->notes[0], &instance->notes[1],
-            instance->notes_len * sizeof(instance->notes[0]));
-  } else if (instance->notes_lost) {
+    *report = instance->reports[0];
+    instance->reports_len--;
+    memmove(&instance->reports[0], &instance->reports[1],
+            instance->reports_len * sizeof(instance->reports[0]));
+  } else if (instance->reports_lost) {
     size_t used = 0;
     found = true;
-    note->severity = FC_SEVERITY_OKAY;
-    fc_text_append(note->text, sizeof(note->text), &used,
-                   "%zu more messages were left out", instance->notes_lost);
-    instance->notes_lost = 0;
+    report->severity = FC_SEVERITY_OKAY;
+    fc_text_append(report->text, sizeof(report->text), &used,
+                   "%zu more messages were left out", instance->reports_lost);
+    instance->reports_lost = 0;
   }
   fc_instance_unlock(instance);
   return found;
@@ -134,7 +137,7 @@ bool fc_instance_views(struct fc_instance *instance, struct fc_now now,
  * queue. */
 static struct fc_job *first_pending(struct fc_instance *instance) {
   struct fc_job *job;
-  while ((job = instance->pending_first) && !job->owed) {
+  while ((job = instance->pending_first) && !job->pending) {
     instance->pending_first = job->next_pending;
     job->queued = false;
     fc_instance_drop_if_unused(instance, job);
@@ -148,7 +151,7 @@ static bool take_job_event(struct fc_instance *instance, int64_t now_s,
   if (!job)
     return false;
   /* An event is told once the state file has it, or if there is none. */
-  unsigned ready = instance->durable ? job->owed & job->saved : job->owed;
+  unsigned ready = instance->durable ? job->pending & job->saved : job->pending;
   if (!ready)
     return false;
   enum fc_event_type type = (enum fc_event_type)__builtin_ctz(ready);
@@ -190,9 +193,9 @@ static bool take_endpoint_event(struct fc_instance *instance,
     struct endpoint *endpoint = &instance->endpoints[i];
     struct fc_event *event = &delivery->event;
     const struct fc_kind *kind = fc_kind_get((enum fc_kind_id)i);
-    if (!endpoint->owed)
+    if (!endpoint->pending)
       continue;
-    event->type = (enum fc_event_type)__builtin_ctz(endpoint->owed);
+    event->type = (enum fc_event_type)__builtin_ctz(endpoint->pending);
     event->kind = kind->id;
     endpoint_text(endpoint, kind, event);
     return true;
@@ -202,10 +205,10 @@ static bool take_endpoint_event(struct fc_instance *instance,
 
 static bool take_instance_event(struct fc_instance *instance,
                                 struct fc_delivery *delivery) {
-  if (!instance->owed)
+  if (!instance->pending)
     return false;
   struct fc_event *event = &delivery->event;
-  event->type = (enum fc_event_type)__builtin_ctz(instance->owed);
+  event->type = (enum fc_event_type)__builtin_ctz(instance->pending);
   if (event->type == FC_EVENT_KEY_REJECTED ||
       event->type == FC_EVENT_API_UNUSABLE)
     fc_text_copy(event->text, sizeof(event->text), instance->api_text);
@@ -232,44 +235,44 @@ bool fc_instance_take_event(struct fc_instance *instance, struct fc_now now,
   return found;
 }
 
-static void job_handed_over(struct fc_instance *instance, struct fc_job *job,
-                            unsigned event) {
-  fc_instance_owe_no_more(job, event);
-  job->handed |= (uint16_t)event;
+static void job_delivered(struct fc_instance *instance, struct fc_job *job,
+                          unsigned event) {
+  fc_instance_drop_events(job, event);
+  job->delivered |= (uint16_t)event;
   fc_instance_changed(instance, job, true);
   (void)first_pending(instance);
 }
 
-static void endpoint_handed_over(struct endpoint *endpoint, unsigned event) {
-  endpoint->owed &= ~event;
+static void endpoint_delivered(struct endpoint *endpoint, unsigned event) {
+  endpoint->pending &= ~event;
   if (event & FC_EVENT_BIT(FC_EVENT_ENDPOINT_GONE))
-    endpoint->told.gone = true;
+    endpoint->reported.gone = true;
   if (event & FC_EVENT_BIT(FC_EVENT_ENDPOINT_SUNSET)) {
-    endpoint->told.sunset_s = endpoint->sunset_reported_s;
-    endpoint->told.last_warning = endpoint->last_warning_given;
+    endpoint->reported.sunset_s = endpoint->sunset_reported_s;
+    endpoint->reported.last_warning = endpoint->last_warning_given;
   }
   endpoint->unsaved = true;
 }
 
-static void instance_handed_over(struct fc_instance *instance,
-                                 enum fc_event_type type, unsigned event) {
-  instance->owed &= ~event;
+static void instance_delivered(struct fc_instance *instance,
+                               enum fc_event_type type, unsigned event) {
+  instance->pending &= ~event;
   if (type == FC_EVENT_KEY_REJECTED || type == FC_EVENT_API_UNUSABLE)
-    instance->trouble_told = true;
+    instance->problem_reported = true;
   if (type == FC_EVENT_API_USABLE || type == FC_EVENT_API_IDLE)
-    instance->trouble_told = false;
+    instance->problem_reported = false;
 }
 
-void fc_instance_handed_over(struct fc_instance *instance,
-                             const struct fc_delivery *delivery) {
+void fc_instance_delivered(struct fc_instance *instance,
+                           const struct fc_delivery *delivery) {
   const struct fc_event *event = &delivery->event;
   unsigned bit = FC_EVENT_BIT(event->type);
   fc_instance_lock(instance);
   if (delivery->job)
-    job_handed_over(instance, delivery->job, bit);
+    job_delivered(instance, delivery->job, bit);
   else if (event->kind != FC_KIND_COUNT)
-    endpoint_handed_over(&instance->endpoints[event->kind], bit);
+    endpoint_delivered(&instance->endpoints[event->kind], bit);
   else
-    instance_handed_over(instance, event->type, bit);
+    instance_delivered(instance, event->type, bit);
   fc_instance_unlock(instance);
 }

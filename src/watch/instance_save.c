@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/watch/instance_save.h"
 
 #include "src/api/name.h"
@@ -33,7 +35,7 @@ static void restore_flags(struct fc_job *job,
   job->lost_reported = record->flags & FC_RECORD_LOST_REPORTED;
   job->expiry_reported = record->flags & FC_RECORD_EXPIRY_REPORTED;
   job->silent = record->flags & FC_RECORD_SILENT;
-  job->handed = (uint16_t)record->handed;
+  job->delivered = (uint16_t)record->delivered;
   job->saved = (uint16_t)record->pending;
   bool replayed = !clean || (record->flags & FC_RECORD_REPLAYED);
   job->replayed = replayed ? (uint16_t)record->pending : 0;
@@ -50,7 +52,7 @@ static void restore_all(struct fc_instance *instance, struct fc_job *job,
   restore_figures(job, record);
   restore_flags(job, record, clean);
   fc_registry_count(&instance->registry, job);
-  fc_instance_owe_job(instance, job, record->pending);
+  fc_instance_add_events(instance, job, record->pending);
 }
 
 /* When it is asked for next: each in its turn, as all come at once. */
@@ -107,10 +109,10 @@ static void restore_known(struct fc_instance *instance, struct fc_job *job,
     fc_instance_set_timer(instance, job, now);
     return;
   }
-  job->handed |= (uint16_t)record->handed;
+  job->delivered |= (uint16_t)record->delivered;
   job->first_seen_s = fc_min64(job->first_seen_s, record->first_seen_s);
   if (job->status == (int8_t)record->status)
-    fc_instance_owe_no_more(job, record->handed);
+    fc_instance_drop_events(job, record->delivered);
 }
 
 enum fc_error fc_instance_restore(struct fc_instance *instance,
@@ -134,7 +136,7 @@ void fc_instance_restore_endpoint(struct fc_instance *instance,
   endpoint->sunset_reported_s = record->sunset_reported_s;
   endpoint->last_warning_given = record->last_warning_given;
   endpoint->gone_reported = record->gone_reported;
-  endpoint->told = (struct fc_endpoint_told){
+  endpoint->reported = (struct fc_endpoint_reported){
       .sunset_s = record->sunset_reported_s,
       .last_warning = record->last_warning_given,
       .gone = record->gone_reported,
@@ -234,7 +236,7 @@ static void fill(const struct fc_job *job, struct fc_unsaved *change) {
   fc_text_copy(change->name, sizeof(change->name), job->name->text);
   fc_text_copy(change->error, sizeof(change->error),
                job->error ? job->error : "");
-  change->gone = job->forgotten && !job->kept && !job->owed;
+  change->gone = job->forgotten && !job->kept && !job->pending;
   change->record = (struct fc_job_record){
       .id = change->id,
       .name = change->name,
@@ -260,8 +262,8 @@ static void fill(const struct fc_job *job, struct fc_unsaved *change) {
       .percent = job->percent,
       .stalled = job->stalled,
       .flags = record_flags(job),
-      .pending = job->owed,
-      .handed = job->handed & (unsigned)~job->owed,
+      .pending = job->pending,
+      .delivered = job->delivered & (unsigned)~job->pending,
   };
 }
 
@@ -273,7 +275,7 @@ size_t fc_instance_save_take(struct fc_instance *instance,
     struct fc_job *job = instance->unsaved_first;
     instance->unsaved_first = job->next_unsaved;
     job->unsaved = false;
-    job->saving_owed = job->owed;
+    job->saving_pending = job->pending;
     /* One that has changed since it was taken is in the list already. */
     if (!job->saving) {
       job->saving = true;
@@ -300,9 +302,9 @@ size_t fc_instance_save_take_endpoints(struct fc_instance *instance,
     endpoint->saving = true;
     records[len++] = (struct fc_endpoint_record){
         .kind = (enum fc_kind_id)i,
-        .sunset_reported_s = endpoint->told.sunset_s,
-        .last_warning_given = endpoint->told.last_warning,
-        .gone_reported = endpoint->told.gone,
+        .sunset_reported_s = endpoint->reported.sunset_s,
+        .last_warning_given = endpoint->reported.last_warning,
+        .gone_reported = endpoint->reported.gone,
     };
   }
   fc_instance_unlock(instance);
@@ -313,7 +315,7 @@ static void job_save_end(struct fc_instance *instance, struct fc_job *job,
                          bool saved) {
   job->saving = false;
   if (saved)
-    job->saved |= job->saving_owed & job->owed;
+    job->saved |= job->saving_pending & job->pending;
   else
     fc_instance_changed(instance, job, true);
   fc_instance_drop_if_unused(instance, job);
@@ -340,8 +342,8 @@ void fc_instance_state_unusable(struct fc_instance *instance,
   fc_instance_count_failure(instance, FC_CLASS_STATE, "", text);
   if (!instance->state_text[0]) {
     fc_text_copy(instance->state_text, sizeof(instance->state_text), text);
-    fc_instance_owe(instance, FC_EVENT_STATE_UNUSABLE,
-                    FC_EVENT_BIT(FC_EVENT_STATE_USABLE));
+    fc_instance_add_event(instance, FC_EVENT_STATE_UNUSABLE,
+                          FC_EVENT_BIT(FC_EVENT_STATE_USABLE));
   }
   fc_instance_unlock(instance);
 }
@@ -350,7 +352,7 @@ void fc_instance_state_usable(struct fc_instance *instance) {
   fc_instance_lock(instance);
   if (instance->state_text[0]) {
     instance->state_text[0] = '\0';
-    fc_instance_owe(instance, FC_EVENT_STATE_USABLE, 0);
+    fc_instance_add_event(instance, FC_EVENT_STATE_USABLE, 0);
   }
   fc_instance_unlock(instance);
 }

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* An instance and its state file: what is restored at the start, and what is
  * saved while it runs. For src/state/journal.c; the poller's thread. */
 
@@ -12,8 +14,8 @@
 
 /* Brings back a job as it was stored. One that is known already, and was not
  * asked for yet, takes over what was stored of it; of one that was, what was
- * handed over before is not handed over again. `clean`: what is pending in it
- * has certainly not been handed over. FC_ERR_LIMIT beyond MaxJobs, which is
+ * delivered before is not delivered again. `clean`: what is pending in it
+ * has certainly not been delivered. FC_ERR_LIMIT beyond MaxJobs, which is
  * told of; FC_ERR_ARGUMENT for a bad ID or name, FC_ERR_MEMORY. */
 FC_MUST_USE enum fc_error
 fc_instance_restore(struct fc_instance *instance,

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/watch/job.h"
 
 #include "src/api/parse.h"
@@ -54,7 +56,8 @@ void fc_job_restart(struct fc_job *job, const struct fc_kind *kind) {
   job->kind = (uint8_t)kind->id;
   job->status = job->previous_status = FC_STATUS_NONE;
   job->failures = job->misses = 0;
-  job->owed = job->saved = job->saving_owed = job->replayed = job->handed = 0;
+  job->pending = job->saved = job->saving_pending = job->replayed =
+      job->delivered = 0;
   job->asked = job->fresh = job->observed = job->stalled = job->silent = false;
   job->stall_reported = job->lost_reported = job->expiry_reported = false;
   job->has_expires_at = job->has_tokens = job->has_credits = false;

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The life of one job: what an answer, or time alone, makes of it. Pure
  * functions of the job, the rules and the moment; they report events and do
  * nothing else. Not thread-safe. */
@@ -65,13 +67,13 @@ struct fc_job {
   unsigned failures;  /* requests in a row that failed; kept by the instance */
   unsigned misses;    /* 404 or 410 in a row */
   unsigned file_pass; /* the last reading of the JobFile that had it */
-  uint16_t owed;      /* events still to be handed over: sets of types */
+  uint16_t pending;   /* events still to be delivered: sets of types */
   uint16_t saved;     /* those of them that the state file has as pending */
-  uint16_t saving_owed; /* `owed` as it is being saved */
-  uint16_t replayed;    /* those of them that a crash may have handed over */
-  uint16_t handed;      /* events that were handed over */
-  uint8_t kind;         /* enum fc_kind_id */
-  int8_t status;        /* enum fc_status */
+  uint16_t saving_pending; /* `pending` as it is being saved */
+  uint16_t replayed;       /* those of them that a crash may have delivered */
+  uint16_t delivered;      /* events that were delivered */
+  uint8_t kind;            /* enum fc_kind_id */
+  int8_t status;           /* enum fc_status */
   int8_t previous_status;
   uint8_t sources; /* set of enum fc_job_source */
   bool queued : 1; /* in the queue of events */

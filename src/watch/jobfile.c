@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/watch/jobfile.h"
 
 #include "src/api/spec.h"

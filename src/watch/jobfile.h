@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* JobFile: one job per line, in the words of src/api/spec.h; blanks or tabs
  * between, blank lines, "#" comments (whole lines or after the fields), LF or
  * CRLF, a UTF-8 byte order mark at the start. Pure parser of text in memory;

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/watch/poller.h"
 
 #include "src/api/client.h"
@@ -20,17 +22,17 @@ enum {
   KEY_PATIENCE_MAX_MS = 15 * 60 * 1000
 };
 
-struct watch;
+struct member;
 
 /* One request in flight, or a spare for the next. */
 struct poll_call {
   struct fc_call call;
   struct fc_ticket ticket;
-  struct watch *watch;
+  struct member *member;
   struct poll_call *next_free;
 };
 
-struct watch {
+struct member {
   struct fc_poller *poller;
   struct fc_instance *instance;
   struct fc_target target;
@@ -53,8 +55,8 @@ struct fc_poller {
   void *task_data;
   fc_poller_observe observe; /* NULL: nobody does */
   void *observer;
-  struct watch **watches;
-  size_t watches_len;
+  struct member **members;
+  size_t members_len;
   pthread_t thread;
   bool started;
   atomic_bool stop;
@@ -68,114 +70,116 @@ static struct fc_now now_of(const struct fc_poller *poller) {
 }
 
 /* A file that changed while it was read is left for the next look. */
-static enum fc_error take_key(struct watch *watch, unsigned *access,
+static enum fc_error take_key(struct member *member, unsigned *access,
                               char *detail, size_t size) {
   struct fc_key key;
-  const char *path = watch->target.settings->api_key_file;
+  const char *path = member->target.settings->api_key_file;
   fc_key_init(&key);
   enum fc_error error = fc_key_read(&key, path, access, detail, size);
-  if (fc_file_changed(path, &watch->key_stamp))
-    watch->key_settling = true;
-  else if (!error && (error = fc_key_set(&watch->key, key.bytes, key.len)))
+  if (fc_file_changed(path, &member->key_stamp))
+    member->key_settling = true;
+  else if (!error && (error = fc_key_set(&member->key, key.bytes, key.len)))
     fc_text_copy(detail, size, fc_error_text(error));
   fc_key_release(&key);
   return error;
 }
 
 /* A file that comes soon after the daemon is no trouble. */
-static void key_is_missing(struct watch *watch, const char *detail,
+static void key_is_missing(struct member *member, const char *detail,
                            struct fc_now now) {
-  if (!watch->key_missing) {
+  if (!member->key_missing) {
     int64_t patience_ms =
-        FC_API_DOWN_INTERVALS * fc_instance_interval_ms(watch->instance);
+        FC_API_DOWN_INTERVALS * fc_instance_interval_ms(member->instance);
     patience_ms = fc_max64(patience_ms, KEY_PATIENCE_MIN_MS);
     patience_ms = fc_min64(patience_ms, KEY_PATIENCE_MAX_MS);
-    watch->key_missing = true;
-    watch->key_trouble_ms = now.mono_ms + patience_ms;
+    member->key_missing = true;
+    member->key_trouble_ms = now.mono_ms + patience_ms;
   }
-  if (now.mono_ms >= watch->key_trouble_ms)
-    fc_instance_key_unusable(watch->instance, detail, now);
+  if (now.mono_ms >= member->key_trouble_ms)
+    fc_instance_key_unusable(member->instance, detail, now);
 }
 
-static void key_has_come(struct watch *watch, unsigned access) {
-  watch->key_missing = false;
+static void key_has_come(struct member *member, unsigned access) {
+  member->key_missing = false;
   if (access)
-    fc_instance_note(watch->instance, FC_SEVERITY_WARNING,
-                     "APIKeyFile: it holds a key now, and is readable or "
-                     "writable by others than its owner: chmod 600 it");
+    fc_instance_report(member->instance, FC_SEVERITY_WARNING,
+                       "APIKeyFile: it holds a key now, and is readable or "
+                       "writable by others than its owner: chmod 600 it");
   else
-    fc_instance_note(watch->instance, FC_SEVERITY_OKAY,
-                     "APIKeyFile: it holds a key now");
+    fc_instance_report(member->instance, FC_SEVERITY_OKAY,
+                       "APIKeyFile: it holds a key now");
 }
 
-static void read_key(struct watch *watch, struct fc_now now) {
+static void read_key(struct member *member, struct fc_now now) {
   char detail[FC_DETAIL_SIZE];
-  unsigned access = 0, generation = watch->key.generation;
-  enum fc_error error = take_key(watch, &access, detail, sizeof(detail));
-  if (!error && watch->key.generation != generation) {
-    fc_instance_key_changed(watch->instance, now);
-    if (watch->key_missing)
-      key_has_come(watch, access);
-  } else if (error && !watch->key.bytes) {
-    key_is_missing(watch, detail, now);
+  unsigned access = 0, generation = member->key.generation;
+  enum fc_error error = take_key(member, &access, detail, sizeof(detail));
+  if (!error && member->key.generation != generation) {
+    fc_instance_key_changed(member->instance, now);
+    if (member->key_missing)
+      key_has_come(member, access);
+  } else if (error && !member->key.bytes) {
+    key_is_missing(member, detail, now);
   }
 }
 
 /* Reads a changed key file once it has stayed the same between two looks: one
  * that is written in place may hold half a key. */
-static void look_at_key(struct watch *watch, bool rejected, struct fc_now now) {
-  bool due = now.mono_ms >= watch->key_check_ms;
-  bool changed =
-      fc_file_changed(watch->target.settings->api_key_file, &watch->key_stamp);
-  bool wanted = watch->key_settling ? due : rejected || !watch->key.bytes;
+static void look_at_key(struct member *member, bool rejected,
+                        struct fc_now now) {
+  bool due = now.mono_ms >= member->key_check_ms;
+  bool changed = fc_file_changed(member->target.settings->api_key_file,
+                                 &member->key_stamp);
+  bool wanted = member->key_settling ? due : rejected || !member->key.bytes;
   if (changed || wanted || due)
-    watch->key_check_ms = now.mono_ms + FC_KEY_CHECK_MS;
+    member->key_check_ms = now.mono_ms + FC_KEY_CHECK_MS;
   if (changed) {
-    watch->key_settling = true;
+    member->key_settling = true;
   } else if (wanted) {
-    watch->key_settling = false;
-    read_key(watch, now);
+    member->key_settling = false;
+    read_key(member, now);
   }
 }
 
-static void check_key(struct watch *watch, struct fc_now now) {
-  if (watch->target.settings->api_key_file &&
-      now.mono_ms >= watch->key_check_ms)
-    look_at_key(watch, /* rejected = */ false, now);
+static void check_key(struct member *member, struct fc_now now) {
+  if (member->target.settings->api_key_file &&
+      now.mono_ms >= member->key_check_ms)
+    look_at_key(member, /* rejected = */ false, now);
 }
 
-static struct poll_call *call_new(struct watch *watch) {
-  struct poll_call **calls = reallocarray(watch->calls, watch->calls_len + 1,
+static struct poll_call *call_new(struct member *member) {
+  struct poll_call **calls = reallocarray(member->calls, member->calls_len + 1,
                                           sizeof(struct poll_call *));
   if (!calls)
     return NULL;
-  watch->calls = calls;
+  member->calls = calls;
   struct poll_call *call = calloc(1, sizeof(*call));
   if (!call)
     return NULL;
   fc_call_init(&call->call);
-  call->watch = watch;
-  calls[watch->calls_len++] = call;
+  call->member = member;
+  calls[member->calls_len++] = call;
   return call;
 }
 
-static struct poll_call *call_take(struct watch *watch) {
-  struct poll_call *call = watch->free_calls;
+static struct poll_call *call_take(struct member *member) {
+  struct poll_call *call = member->free_calls;
   if (!call)
-    return call_new(watch);
-  watch->free_calls = call->next_free;
+    return call_new(member);
+  member->free_calls = call->next_free;
   return call;
 }
 
 static void call_put_back(struct poll_call *call) {
-  call->next_free = call->watch->free_calls;
-  call->watch->free_calls = call;
+  call->next_free = call->member->free_calls;
+  call->member->free_calls = call;
 }
 
-static bool report(struct watch *watch, const struct fc_ticket *ticket,
+static bool report(struct member *member, const struct fc_ticket *ticket,
                    const struct fc_result *result, struct fc_now now) {
-  struct fc_poller *poller = watch->poller;
-  bool rejected = fc_instance_report(watch->instance, ticket, result, now);
+  struct fc_poller *poller = member->poller;
+  bool rejected =
+      fc_instance_take_result(member->instance, ticket, result, now);
   if (poller->observe)
     poller->observe(ticket, result, poller->observer);
   return rejected;
@@ -184,56 +188,57 @@ static bool report(struct watch *watch, const struct fc_ticket *ticket,
 static void on_result(struct fc_call *fc_call, const struct fc_result *result,
                       void *data) {
   struct poll_call *call = data;
-  struct watch *watch = call->watch;
-  struct fc_now now = now_of(watch->poller);
+  struct member *member = call->member;
+  struct fc_now now = now_of(member->poller);
   (void)fc_call;
-  bool rejected = report(watch, &call->ticket, result, now);
-  if (rejected && watch->target.settings->api_key_file)
-    look_at_key(watch, /* rejected = */ true, now);
+  bool rejected = report(member, &call->ticket, result, now);
+  if (rejected && member->target.settings->api_key_file)
+    look_at_key(member, /* rejected = */ true, now);
   call_put_back(call);
 }
 
 /* A request that could not even be started is one that failed. */
-static void report_failure(struct watch *watch, const struct fc_ticket *ticket,
+static void report_failure(struct member *member,
+                           const struct fc_ticket *ticket,
                            enum fc_error error) {
   struct fc_result result = {.answer = FC_ANSWER_NONE, .error = error};
   fc_text_copy(result.detail, sizeof(result.detail), fc_error_text(error));
-  (void)report(watch, ticket, &result, now_of(watch->poller));
+  (void)report(member, ticket, &result, now_of(member->poller));
 }
 
-static void start(struct watch *watch, const struct fc_ticket *ticket) {
-  struct poll_call *call = call_take(watch);
+static void start(struct member *member, const struct fc_ticket *ticket) {
+  struct poll_call *call = call_take(member);
   if (!call) {
-    report_failure(watch, ticket, FC_ERR_MEMORY);
+    report_failure(member, ticket, FC_ERR_MEMORY);
     return;
   }
   call->ticket = *ticket;
   enum fc_error error =
-      fc_call_start(&call->call, watch->poller->transport, &watch->target,
+      fc_call_start(&call->call, member->poller->transport, &member->target,
                     ticket->kind, ticket->id, ticket->now_s, on_result, call);
   if (error) {
     call_put_back(call);
-    report_failure(watch, ticket, error);
+    report_failure(member, ticket, error);
   }
 }
 
 /* Starts what is due; returns when to look again. */
-static int64_t watch_step(struct watch *watch, bool flush) {
+static int64_t member_step(struct member *member, bool flush) {
   struct fc_ticket ticket;
   int64_t wake_ms;
-  struct fc_now now = now_of(watch->poller);
-  int64_t file_ms = fc_source_check(&watch->source, now, flush);
+  struct fc_now now = now_of(member->poller);
+  int64_t file_ms = fc_source_check(&member->source, now, flush);
   if (flush)
-    fc_instance_poll_now(watch->instance, now);
-  check_key(watch, now);
-  if (watch->target.settings->api_key_file) {
-    file_ms = fc_min64(file_ms, watch->key_check_ms);
-    if (!watch->key.bytes)
-      return fc_min64(file_ms, fc_instance_wait(watch->instance, now));
+    fc_instance_poll_now(member->instance, now);
+  check_key(member, now);
+  if (member->target.settings->api_key_file) {
+    file_ms = fc_min64(file_ms, member->key_check_ms);
+    if (!member->key.bytes)
+      return fc_min64(file_ms, fc_instance_wait(member->instance, now));
   }
-  while (fc_instance_next(watch->instance, now, &ticket, &wake_ms)) {
-    start(watch, &ticket);
-    now = now_of(watch->poller);
+  while (fc_instance_next(member->instance, now, &ticket, &wake_ms)) {
+    start(member, &ticket);
+    now = now_of(member->poller);
   }
   return fc_min64(wake_ms, file_ms);
 }
@@ -241,8 +246,8 @@ static int64_t watch_step(struct watch *watch, bool flush) {
 enum fc_error fc_poller_step(struct fc_poller *poller, int64_t max_wait_ms) {
   int64_t wake_ms = FC_NEVER;
   bool flush = atomic_exchange(&poller->flush, false);
-  for (size_t i = 0; i < poller->watches_len; i++)
-    wake_ms = fc_min64(wake_ms, watch_step(poller->watches[i], flush));
+  for (size_t i = 0; i < poller->members_len; i++)
+    wake_ms = fc_min64(wake_ms, member_step(poller->members[i], flush));
   if (poller->task)
     wake_ms =
         fc_min64(wake_ms, poller->task(poller->task_data, now_of(poller)));
@@ -290,51 +295,51 @@ struct fc_poller *fc_poller_new(struct fc_transport *transport,
   return poller;
 }
 
-static enum fc_error load_key(struct watch *watch) {
-  const struct fc_settings *settings = watch->target.settings;
+static enum fc_error load_key(struct member *member) {
+  const struct fc_settings *settings = member->target.settings;
   if (settings->api_key)
-    return fc_key_set(&watch->key, settings->api_key,
+    return fc_key_set(&member->key, settings->api_key,
                       strlen(settings->api_key));
   if (settings->api_key_file) {
-    (void)fc_file_changed(settings->api_key_file, &watch->key_stamp);
-    read_key(watch, now_of(watch->poller));
+    (void)fc_file_changed(settings->api_key_file, &member->key_stamp);
+    read_key(member, now_of(member->poller));
   }
   return FC_OK;
 }
 
-static void watch_free(struct watch *watch) {
-  for (size_t i = 0; i < watch->calls_len; i++) {
-    fc_call_cancel(&watch->calls[i]->call, watch->poller->transport);
-    fc_call_release(&watch->calls[i]->call);
-    free(watch->calls[i]);
+static void member_free(struct member *member) {
+  for (size_t i = 0; i < member->calls_len; i++) {
+    fc_call_cancel(&member->calls[i]->call, member->poller->transport);
+    fc_call_release(&member->calls[i]->call);
+    free(member->calls[i]);
   }
-  free(watch->calls);
-  fc_key_release(&watch->key);
-  free(watch);
+  free(member->calls);
+  fc_key_release(&member->key);
+  free(member);
 }
 
 enum fc_error fc_poller_add(struct fc_poller *poller,
                             struct fc_instance *instance) {
-  struct watch **watches = reallocarray(
-      poller->watches, poller->watches_len + 1, sizeof(struct watch *));
-  if (!watches)
+  struct member **members = reallocarray(
+      poller->members, poller->members_len + 1, sizeof(struct member *));
+  if (!members)
     return FC_ERR_MEMORY;
-  poller->watches = watches;
-  struct watch *watch = calloc(1, sizeof(*watch));
-  if (!watch)
+  poller->members = members;
+  struct member *member = calloc(1, sizeof(*member));
+  if (!member)
     return FC_ERR_MEMORY;
-  watch->poller = poller;
-  watch->instance = instance;
-  fc_key_init(&watch->key);
-  watch->target.settings = fc_instance_settings(instance);
-  watch->target.key = &watch->key;
-  fc_source_init(&watch->source, instance, &watch->key, &poller->stop);
-  enum fc_error error = load_key(watch);
+  member->poller = poller;
+  member->instance = instance;
+  fc_key_init(&member->key);
+  member->target.settings = fc_instance_settings(instance);
+  member->target.key = &member->key;
+  fc_source_init(&member->source, instance, &member->key, &poller->stop);
+  enum fc_error error = load_key(member);
   if (error) {
-    watch_free(watch);
+    member_free(member);
     return error;
   }
-  watches[poller->watches_len++] = watch;
+  members[poller->members_len++] = member;
   return FC_OK;
 }
 
@@ -387,9 +392,9 @@ void fc_poller_free(struct fc_poller *poller) {
   if (!poller)
     return;
   stop(poller);
-  for (size_t i = 0; i < poller->watches_len; i++)
-    watch_free(poller->watches[i]);
-  free(poller->watches);
+  for (size_t i = 0; i < poller->members_len; i++)
+    member_free(poller->members[i]);
+  free(poller->members);
   fc_transport_free(poller->transport);
   (void)pthread_cond_destroy(&poller->stop_signal);
   (void)pthread_mutex_destroy(&poller->stop_lock);

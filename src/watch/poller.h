@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The thread that owns the network: asks instances what is due, makes the
  * requests, several at once, and reports the results. One for the whole plugin.
  *

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* What of a job and of an endpoint outlives a restart: the rows that src/state
  * stores, and that an instance gives and takes (src/watch/instance_save.h). */
 
@@ -16,8 +18,8 @@ enum fc_record_flag {
   FC_RECORD_EXPIRY_REPORTED = 4,
   FC_RECORD_SILENT = 8,     /* its series have ended */
   FC_RECORD_FORGOTTEN = 16, /* kept only so that it is not told of again */
-  FC_RECORD_REPLAYED = 32 /* what is pending may have been handed over before a
-                             crash */
+  FC_RECORD_REPLAYED = 32   /* what is pending may have been delivered before a
+                               crash */
 };
 
 /* One job as it is stored. Strings are borrowed. */
@@ -34,9 +36,9 @@ struct fc_job_record {
   int64_t processing_since_s, ended_s, expires_at_s, notified_s;
   double tokens, credits, percent;
   bool stalled;
-  unsigned flags;   /* set of enum fc_record_flag */
-  unsigned pending; /* events to hand over: set of enum fc_event_type */
-  unsigned handed;  /* events handed over: the same */
+  unsigned flags;     /* set of enum fc_record_flag */
+  unsigned pending;   /* events to hand over: set of enum fc_event_type */
+  unsigned delivered; /* events delivered: the same */
 };
 
 struct fc_endpoint_record {

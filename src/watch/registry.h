@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The jobs of one instance: found by ID, owned by name, kept in the order in
  * which they came, and queued by when they are due. A container without rules
  * of its own; src/watch/instance.c locks it. Owns its jobs. Not thread-safe. */

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/watch/schedule.h"
 
 #include "src/base/clock.h"

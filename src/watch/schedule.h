@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* When an instance may send its next request, and when a job is asked for
  * again. Pure functions of their state and of monotonic milliseconds; random
  * numbers come from a seed. Not thread-safe.

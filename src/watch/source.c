@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/watch/source.h"
 
 #include "src/api/settings.h"
@@ -63,42 +65,43 @@ static void refuse(size_t line, const char *whole_reason, void *data) {
     fc_text_append(reading->first_bad, sizeof(reading->first_bad), &used,
                    "%s line %zu: %s%s", source->path, line, subject, reason);
   }
-  if (reading->bad <= FC_SOURCE_LINES_TOLD)
-    fc_instance_note(source->instance, FC_SEVERITY_FAILURE,
-                     "JobFile %s line %zu: %s%s", source->path, line, subject,
-                     reason);
+  if (reading->bad <= FC_SOURCE_LINES_REPORTED)
+    fc_instance_report(source->instance, FC_SEVERITY_FAILURE,
+                       "JobFile %s line %zu: %s%s", source->path, line, subject,
+                       reason);
 }
 
 /* A file that is not there yet, or not readable yet, may come; one that is
  * refused is somebody's attempt or mistake. */
-static void tell_unreadable(struct fc_source *source, enum fc_error error,
-                            const char *detail) {
+static void report_unreadable(struct fc_source *source, enum fc_error error,
+                              const char *detail) {
   bool waits = error != FC_ERR_ARGUMENT && !source->has_jobs;
-  if (strcmp(source->told, detail) != 0)
-    fc_instance_note(source->instance,
-                     waits ? FC_SEVERITY_WARNING : FC_SEVERITY_FAILURE,
-                     "JobFile %s %s; %s", source->path, detail,
-                     waits ? "it is read as soon as it can be"
-                           : "the jobs it had are still watched");
-  fc_text_copy(source->told, sizeof(source->told), detail);
+  if (strcmp(source->reported, detail) != 0)
+    fc_instance_report(source->instance,
+                       waits ? FC_SEVERITY_WARNING : FC_SEVERITY_FAILURE,
+                       "JobFile %s %s; %s", source->path, detail,
+                       waits ? "it is read as soon as it can be"
+                             : "the jobs it had are still watched");
+  fc_text_copy(source->reported, sizeof(source->reported), detail);
 }
 
-static void tell_readable(struct fc_source *source) {
-  if (source->told[0])
-    fc_instance_note(source->instance, FC_SEVERITY_OKAY,
-                     "JobFile %s can be read now", source->path);
-  source->told[0] = '\0';
+static void report_readable(struct fc_source *source) {
+  if (source->reported[0])
+    fc_instance_report(source->instance, FC_SEVERITY_OKAY,
+                       "JobFile %s can be read now", source->path);
+  source->reported[0] = '\0';
 }
 
-static void tell_writable(struct fc_source *source, unsigned access) {
+static void report_writable(struct fc_source *source, unsigned access) {
   bool writable =
       (access | fc_file_directory_access(source->path)) & FC_FILE_WORLD_WRITE;
-  if (writable && !source->told_writable)
-    fc_instance_note(source->instance, FC_SEVERITY_FAILURE,
-                     "JobFile %s can be written by everyone, who can thus have "
-                     "requests made with the key",
-                     source->path);
-  source->told_writable = writable;
+  if (writable && !source->reported_writable)
+    fc_instance_report(
+        source->instance, FC_SEVERITY_FAILURE,
+        "JobFile %s can be written by everyone, who can thus have "
+        "requests made with the key",
+        source->path);
+  source->reported_writable = writable;
 }
 
 /* These two count lines. */
@@ -139,16 +142,16 @@ static void apply(struct fc_source *source, const char *text, size_t len,
     return;
   if (error) {
     /* Half a reading says nothing of the lines behind it. */
-    fc_instance_note(instance, FC_SEVERITY_FAILURE, "JobFile %s: %s",
-                     source->path, fc_error_text(error));
+    fc_instance_report(instance, FC_SEVERITY_FAILURE, "JobFile %s: %s",
+                       source->path, fc_error_text(error));
     source->stamp = (struct fc_file_stamp){0};
     return;
   }
   fc_instance_file_end(instance, reading.bad ? reading.first_bad : NULL, now);
-  if (reading.bad > FC_SOURCE_LINES_TOLD)
-    fc_instance_note(instance, FC_SEVERITY_FAILURE,
-                     "JobFile %s: %zu more bad lines", source->path,
-                     reading.bad - FC_SOURCE_LINES_TOLD);
+  if (reading.bad > FC_SOURCE_LINES_REPORTED)
+    fc_instance_report(instance, FC_SEVERITY_FAILURE,
+                       "JobFile %s: %zu more bad lines", source->path,
+                       reading.bad - FC_SOURCE_LINES_REPORTED);
   source->has_jobs = reading.jobs > 0;
   source->seems_empty = false;
 }
@@ -169,17 +172,17 @@ static void read_file(struct fc_source *source, struct fc_now now) {
       FC_JOBFILE_BYTES_MAX, &text, &len, &source->stamp, &access, detail,
       sizeof(detail));
   if (error) {
-    tell_unreadable(source, error, detail);
+    report_unreadable(source, error, detail);
     return;
   }
   if (holds_key(source, text, len)) {
-    tell_unreadable(source, FC_ERR_ARGUMENT, "holds the API key");
+    report_unreadable(source, FC_ERR_ARGUMENT, "holds the API key");
     explicit_bzero(text, len);
     free(text);
     return;
   }
-  tell_readable(source);
-  tell_writable(source, access);
+  report_readable(source);
+  report_writable(source, access);
   if (!became_empty(source, text, len))
     apply(source, text, len, access, now);
   free(text);
@@ -191,12 +194,12 @@ int64_t fc_source_check(struct fc_source *source, struct fc_now now,
     return FC_NEVER;
   if (now.mono_ms < source->check_ms && !now_please)
     return source->check_ms;
-  bool told = source->told[0];
-  bool first = !source->was_read && !told;
+  bool reported = source->reported[0];
+  bool first = !source->was_read && !reported;
   bool changed = fc_file_untrusted_changed(source->path, &source->stamp);
-  if (changed || first || told || source->seems_empty || now_please)
+  if (changed || first || reported || source->seems_empty || now_please)
     read_file(source, now);
-  source->was_read = !source->told[0];
+  source->was_read = !source->reported[0];
   source->check_ms = now.mono_ms + FC_SOURCE_CHECK_MS;
   return source->check_ms;
 }

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Follows an instance's JobFile: reads it when it changes, tells the instance
  * which jobs it has, and what is wrong with it: a word that is no job is quoted
  * only where everyone may read the file. It is no way to read other files: see
@@ -18,8 +20,8 @@
 #include <stdint.h>
 
 enum {
-  FC_SOURCE_CHECK_MS = 1000, /* between two looks at the file's stamp */
-  FC_SOURCE_LINES_TOLD = 3   /* bad lines told of per reading */
+  FC_SOURCE_CHECK_MS = 1000,   /* between two looks at the file's stamp */
+  FC_SOURCE_LINES_REPORTED = 3 /* bad lines told of per reading */
 };
 
 /* Members are private; public so that callers can embed it. */
@@ -30,11 +32,11 @@ struct fc_source {
   const char *path; /* NULL: no JobFile */
   struct fc_file_stamp stamp;
   int64_t check_ms;
-  bool was_read;      /* it was readable at the last look */
-  bool told_writable; /* by everyone */
-  bool has_jobs;      /* the last reading found some */
-  bool seems_empty;   /* the last look found none where there had been some */
-  char told[FC_DETAIL_SIZE]; /* why it could not be read; "": it could */
+  bool was_read;          /* it was readable at the last look */
+  bool reported_writable; /* by everyone */
+  bool has_jobs;          /* the last reading found some */
+  bool seems_empty; /* the last look found none where there had been some */
+  char reported[FC_DETAIL_SIZE]; /* why it could not be read; "": it could */
 };
 
 /* Reads nothing yet. The key is that of the instance. Once *stop is true, a

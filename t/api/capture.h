@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Captured replies of t/data/captures, for tests. */
 
 #ifndef FC_T_CAPTURE_H

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The API call over a transport that is a script: no network. */
 
 #include "src/api/client.h"

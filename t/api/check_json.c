@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* What is JSON (y_), what is not (n_), and what RFC 8259 leaves open (i_),
  * after the manner of JSONTestSuite: each text as a whole body and as the value
  * of `data`, through the envelope filter and json-c. A status beside it is

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/api/name.h"
 
 #include "t/suite.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/api/spec.h"
 #include "src/base/macros.h"
 

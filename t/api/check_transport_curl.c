@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The API call over real libcurl: against the fake server, and against raw
  * bytes where it takes a server that breaks the rules. */
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "t/api/envelope_reference.h"
 
 #include <stdlib.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* What the envelope filter must do, said the simplest way: recursive, a byte at
  * a time, on a whole body. Slow; for tests only. */
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/base/file.h"
 #include "src/base/macros.h"
 

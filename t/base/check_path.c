@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/base/macros.h"
 #include "src/base/path.h"
 

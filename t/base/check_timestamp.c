@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/base/timestamp.h"
 
 #include "t/suite.h"

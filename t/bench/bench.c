@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* What the poller, the response path, the schedule and the read callback cost:
  * one part per run, so that parts do not share a heap. See t/bench/bench.py. */
 

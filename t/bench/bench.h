@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The parts of t/bench/bench, one per source file. Each prints its figures as
  * lines `name value` and exits through bench_die when something is wrong: a
  * figure of a run that went wrong is none. t/bench/bench.py runs them and

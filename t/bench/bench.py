@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """make bench: what the plugin costs beside what else one could run.
 
 Starts nginx (with its own configuration, on free ports of the loopback) and

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The response path on one large reply: the envelope filter and json-c on what
  * it keeps, json-c's tree, or yajl with empty callbacks. The reply is made of
  * many small values, the hard case: long strings are faster for all. */

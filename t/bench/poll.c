@@ -1,7 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The poller with its state file, and what it is measured against: the loop
  * that one would write with libcurl's multi interface and json-c. */
 
 #include "src/api/transport_curl.h"
+#include "src/state/journal.h"
 #include "src/watch/poller.h"
 
 #include "t/bench/bench.h"

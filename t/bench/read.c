@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The read callback as the daemon calls it, on the recording stand-in, while
  * the poller works. */
 

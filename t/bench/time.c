@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The schedule over hours, in a time that only the transport moves: how many
  * requests a day costs, how late an alert comes, how long the unlucky wait. */
 
@@ -182,7 +184,7 @@ int bench_day(int argc, char **argv) {
 }
 
 /* The read callback's part: what is due is handed over. */
-static int64_t hand_over(int64_t latest_ms) {
+static int64_t deliver(int64_t latest_ms) {
   struct fc_delivery delivery;
   while (fc_instance_take_event(instance, network_now(NULL), &delivery)) {
     size_t job = strtoul(delivery.event.id, NULL, 10);
@@ -190,7 +192,7 @@ static int64_t hand_over(int64_t latest_ms) {
     if (late_ms > latest_ms)
       latest_ms = late_ms;
     jobs[job].told = true;
-    fc_instance_handed_over(instance, &delivery);
+    fc_instance_delivered(instance, &delivery);
   }
   return latest_ms;
 }
@@ -205,7 +207,7 @@ int bench_alert(int argc, char **argv) {
   for (int64_t read_ms = INTERVAL_MS; read_ms < 3 * JOB_MS;
        read_ms += INTERVAL_MS) {
     run_until(read_ms);
-    latest_ms = hand_over(latest_ms);
+    latest_ms = deliver(latest_ms);
   }
   for (size_t i = 0; i < JOBS; i++)
     if (!jobs[i].told)

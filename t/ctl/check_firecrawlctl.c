@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The parts of firecrawlctl that need no server and no terminal. */
 
 #include "src/base/macros.h"
@@ -293,7 +295,7 @@ START_TEST(a_table_is_as_wide_as_its_cells) {
   other.status = FC_STATUS_NONE;
   other.has_percent = other.has_expires_at = other.has_credits = false;
   other.error = NULL;
-  other.trouble = "timed out";
+  other.problem = "timed out";
   ck_assert(ctl_table_add(table, &row));
   ck_assert(ctl_table_add(table, &other));
   FILE *out = print_begin();
@@ -478,17 +480,17 @@ START_TEST(a_change_is_told_once) {
   struct fc_event event = {.type = FC_EVENT_FAILED, .text = "no luck"};
   FILE *out = print_begin();
   watched.has_view = false;
-  ctl_watched_tell(&watched, out, NOW);
+  ctl_watched_print(&watched, out, NOW);
   watched.has_view = true;
-  ctl_watched_tell(&watched, out, NOW);
-  ctl_watched_tell(&watched, out, NOW + 1);
+  ctl_watched_print(&watched, out, NOW);
+  ctl_watched_print(&watched, out, NOW + 1);
   watched.view.has_percent = true;
   watched.view.percent = 25.9;
-  ctl_watched_tell(&watched, out, NOW + 2);
+  ctl_watched_print(&watched, out, NOW + 2);
   ck_assert(!ctl_watched_has_ended(&watched));
-  ctl_watched_heed(&watched, &event);
+  ctl_watched_take_event(&watched, &event);
   watched.view.status = FC_STATUS_FAILED;
-  ctl_watched_tell(&watched, out, NOW + 3);
+  ctl_watched_print(&watched, out, NOW + 3);
   ck_assert(ctl_watched_has_ended(&watched));
   print_is(out, "2025-11-24T16:00:00Z crawl id-1 processing\n"
                 "2025-11-24T16:00:02Z crawl id-1 processing 25%\n"
@@ -501,11 +503,11 @@ START_TEST(a_stall_that_ends_is_told_too) {
   struct fc_event stalled = {.type = FC_EVENT_STALLED};
   struct fc_event completed = {.type = FC_EVENT_COMPLETED};
   FILE *out = print_begin();
-  ctl_watched_heed(&watched, &stalled);
-  ctl_watched_tell(&watched, out, NOW);
-  ctl_watched_heed(&watched, &completed);
+  ctl_watched_take_event(&watched, &stalled);
+  ctl_watched_print(&watched, out, NOW);
+  ctl_watched_take_event(&watched, &completed);
   watched.view.status = FC_STATUS_COMPLETED;
-  ctl_watched_tell(&watched, out, NOW);
+  ctl_watched_print(&watched, out, NOW);
   print_is(out, "2025-11-24T16:00:00Z crawl id-1 stalled: the server no longer "
                 "has its record, or it takes very long\n"
                 "2025-11-24T16:00:00Z crawl id-1 completed\n");

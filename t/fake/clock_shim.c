@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* A library to preload into the daemon that shifts its clocks while it runs, as
  * an administrator or a bad time server does; and one to make calls fail.
  *

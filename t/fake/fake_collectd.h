@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* A stand-in for the daemon: it takes the plugin's registrations, calls them as
  * collectd 5.12 would (src/daemon/plugin.c there), and records what the plugin
  * logs and dispatches.

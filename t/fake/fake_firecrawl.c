@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "t/fake/fake_firecrawl.h"
 
 #include "t/fake/fake_script.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* A scripted stand-in for the Firecrawl API, for tests, the demo and the
  * benchmark. It serves the status of any kind of job over HTTP on loopback,
  * checks the bearer token, and can misbehave.

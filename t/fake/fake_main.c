@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* fake_firecrawl [--port N] [--port-file FILE] [--key KEY]
  *                [--tls-cert FILE --tls-key FILE] [SCRIPT...]
  *

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "t/fake/fake_script.h"
 
 #include <stdio.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The script of the fake server: text to states. See t/fake/fake_firecrawl.h.
  */
 

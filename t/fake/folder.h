@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* A folder of a test's own, and small files in it. */
 
 #ifndef FC_T_FOLDER_H

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* A transport that is a script, with a clock that only it moves: no network, no
  * threads, no sleep. For tests of the API call and of the poller.
  *

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The fake server of a test program that has one, and the time to wait by. */
 
 #ifndef FC_T_SERVED_H

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* A collectd plugin for tests: appends each notification as one line to the
  * file that $FC_SINK names, before the dispatcher goes on. The exec plugin
  * would start its program later, and a daemon killed meanwhile would lose it.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* What both tortures run on: a folder with a key file and a JobFile, which is
  * the working directory, and a server that knows the jobs "bad", which fails,
  * "good" and "busy". */

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* What the fuzz targets share. Each t/fuzz/fuzz_<name>.c is one: a function
  * that takes any bytes and aborts where a promise of a header does not hold.
  * With --enable-fuzzing libFuzzer drives it (make fuzz), else t/fuzz/replay.c

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* A <Plugin firecrawl> block of any contents: refused or taken, but never a
  * crash, a leak, or a log line that the daemon could not print. */
 

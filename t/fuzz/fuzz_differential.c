@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The envelope filter and json-c against json-c alone on the whole body: where
  * both accept it, they read the same. They may differ in this, and in nothing
  * else:

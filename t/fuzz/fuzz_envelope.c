@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The envelope filter in pieces of any size against the byte-wise reference:
  * the same verdict and the same bytes. */
 

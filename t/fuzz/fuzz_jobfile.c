@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* JobFile: what is taken can be asked for, and every line is taken, refused,
  * empty or a comment. */
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The bytes of a key file: a key is what may stand in a header, whole and
  * alone; anything else leaves the old one. */
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Notifications as registrations: severity, type, type instance and message
  * from lines of the input. Only what can be asked for is ever watched. */
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The whole response path: a code, header lines, an empty line and a body in
  * pieces, as a transport would give them to the API call. */
 

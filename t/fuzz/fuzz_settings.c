@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* What a user sets that ends in a request: header lines, the URL, jobs. What is
  * taken holds nothing that would begin another header, host or path. */
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* A state file with any bytes changed and any length: it is used, set aside or
  * refused; what is read from it keeps the promises of src/state/store.h, and
  * what is put into it then comes back. An input is a length, then changes of
@@ -60,7 +62,7 @@ static struct fc_job_record job(const char *id) {
                                 .pending = FC_EVENT_BIT(FC_EVENT_FAILED)};
 }
 
-static struct fc_store *open_store(enum fc_statefile_trouble *trouble) {
+static struct fc_store *open_store(enum fc_statefile_problem *trouble) {
   struct fc_store *store = NULL;
   char detail[FC_STATEFILE_DETAIL_SIZE] = "";
   enum fc_error error = fc_store_open(&store, path, FC_STORE_CHECK_MAX, NOW,
@@ -81,7 +83,7 @@ static bool put(struct fc_store *store, const char *id) {
 
 static void make_base(void) {
   const char *temp = access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm";
-  enum fc_statefile_trouble trouble;
+  enum fc_statefile_problem trouble;
   (void)snprintf(folder, sizeof(folder), "%s/fc-fuzz-XXXXXX", temp);
   FUZZ_REQUIRE(mkdtemp(folder) && atexit(at_exit) == 0);
   (void)snprintf(path, sizeof(path), "%s/state.db", folder);
@@ -157,7 +159,7 @@ static void use(struct fc_store *store) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  enum fc_statefile_trouble trouble = FC_STATEFILE_FINE;
+  enum fc_statefile_problem trouble = FC_STATEFILE_FINE;
   if (!base_len)
     make_base();
   clean_up();

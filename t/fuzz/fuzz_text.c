@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Text of others on its way to a log line or a notification, and the delay that
  * a rate limit's text names. */
 

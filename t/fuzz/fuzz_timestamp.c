@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Time stamps of all forms; what is read can be written and read again. */
 
 #include "src/base/timestamp.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Gives the target every file of its corpus: the inputs of past defects and a
  * few of each sort. The target's name is the program's. */
 

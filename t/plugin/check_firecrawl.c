@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The whole plugin on the recording stand-in for the daemon and the fake
  * server: configuration in, values, notifications and log lines out. */
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* No memory of ours goes back with the API key in it: the linker's --wrap shows
  * us what our own objects free and unmap, just before they do. libcurl's own
  * copies cannot be wiped from outside (src/api/key.h); here its allocator wipes

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Torture of the whole plugin on the stand-in for the daemon: one call that its
  * callbacks make fails, to the daemon, to the system or to a library, then the
  * next one; then all from there on. The poller's thread is left in peace:

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The stand-in for the daemon with the plugin loaded, as the real one has it
  * before it reads its configuration. */
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* options OPTION VALUE: tells what the line "OPTION VALUE" of an <Instance>
  * changes: "nothing" when VALUE is the default, "something", or "refused". What
  * t/system/test_manual.py compares the manuals with. */

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The columns of the state file's tables: t/state/check_store.c has them in
  * SQLite. */
 

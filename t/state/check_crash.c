@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The state file when the daemon is killed, the disk fails or the power goes at
  * any moment. The file functions that SQLite calls are ours here (a program's
  * own symbols come before those of a library), so each call can be the last, or
@@ -52,7 +54,7 @@ struct op {
 
 /* What was confirmed, seen by the parent of a killed child. */
 struct progress {
-  bool pending[JOBS], handed[JOBS];
+  bool pending[JOBS], delivered[JOBS];
 };
 
 static struct {
@@ -161,13 +163,13 @@ int unlink(const char *name) {
 
 static struct fc_store *open_store(void) {
   char detail[FC_STATEFILE_DETAIL_SIZE];
-  enum fc_statefile_trouble trouble;
+  enum fc_statefile_problem problem;
   struct fc_store *store = NULL;
-  if (fc_store_open(&store, path, FC_STORE_CHECK_MAX, NOW, &trouble, detail,
+  if (fc_store_open(&store, path, FC_STORE_CHECK_MAX, NOW, &problem, detail,
                     sizeof(detail)))
     return NULL;
   /* Nothing here damages a file: one set aside is a loss. */
-  if (trouble == FC_STATEFILE_SET_ASIDE) {
+  if (problem == FC_STATEFILE_SET_ASIDE) {
     fc_store_close(store, false);
     (void)fprintf(stderr, "set aside: %s\n", detail);
     return NULL;
@@ -175,7 +177,7 @@ static struct fc_store *open_store(void) {
   return store;
 }
 
-static enum fc_error save(struct fc_store *store, int number, bool handed) {
+static enum fc_error save(struct fc_store *store, int number, bool delivered) {
   char id[32];
   (void)snprintf(id, sizeof(id), "job-%d", number);
   struct fc_job_record job = {.id = id,
@@ -186,7 +188,7 @@ static enum fc_error save(struct fc_store *store, int number, bool handed) {
                               .previous = FC_STATUS_PROCESSING,
                               .error = "no",
                               .first_seen_s = NOW};
-  *(handed ? &job.handed : &job.pending) = FC_EVENT_BIT(FC_EVENT_FAILED);
+  *(delivered ? &job.delivered : &job.pending) = FC_EVENT_BIT(FC_EVENT_FAILED);
   enum fc_error error = fc_store_begin(store);
   if (!error)
     error = fc_store_put_job(store, "prod", &job, NOW);
@@ -198,13 +200,13 @@ static enum fc_error save(struct fc_store *store, int number, bool handed) {
 }
 
 /* Saves; tries again, in a file opened anew, as the journal does. */
-static bool save_at_last(struct fc_store **store, int number, bool handed) {
+static bool save_at_last(struct fc_store **store, int number, bool delivered) {
   for (int i = 0; i < TRIES; i++) {
     if (!*store)
       *store = open_store();
-    if (*store && !save(*store, number, handed)) {
-      (handed ? progress->handed : progress->pending)[number] = true;
-      record((struct op){.type = handed ? HANDED : PENDING, .file = number},
+    if (*store && !save(*store, number, delivered)) {
+      (delivered ? progress->delivered : progress->pending)[number] = true;
+      record((struct op){.type = delivered ? HANDED : PENDING, .file = number},
              NULL);
       return true;
     }
@@ -231,7 +233,7 @@ static enum fc_error take(const struct fc_job_record *record_, void *data) {
   if (number < 0 || number >= JOBS || record_->status != FC_STATUS_FAILED)
     return FC_ERR_STATE;
   found->pending[number] = record_->pending != 0;
-  found->handed[number] = record_->handed != 0;
+  found->delivered[number] = record_->delivered != 0;
   return FC_OK;
 }
 
@@ -248,11 +250,11 @@ static const char *check_file(const struct progress *confirmed) {
   if (error || skipped)
     return "it cannot be read";
   for (int i = 0; i < JOBS; i++) {
-    if (confirmed->handed[i] && !found.handed[i])
+    if (confirmed->delivered[i] && !found.delivered[i])
       return "it has forgotten a hand-over";
-    if (confirmed->pending[i] && !found.pending[i] && !found.handed[i])
+    if (confirmed->pending[i] && !found.pending[i] && !found.delivered[i])
       return "it has lost a failed job";
-    if (found.handed[i] && !confirmed->pending[i])
+    if (found.delivered[i] && !confirmed->pending[i])
       return "it knows a hand-over of what was never saved";
   }
   return NULL;
@@ -318,7 +320,7 @@ START_TEST(a_call_that_fails_is_survived) {
     const char *wrong = check_file(progress);
     ck_assert_msg(!wrong, "call %ld: %s", n, wrong);
     for (int i = 0; i < JOBS; i++)
-      ck_assert(progress->handed[i]);
+      ck_assert(progress->delivered[i]);
   }
   ck_assert_int_gt(n, 20);
   (void)printf("fault %d at each of %ld calls\n", (int)faults[_i], n - 2);
@@ -362,7 +364,7 @@ static void build_disk(size_t crash, int variant, struct progress *confirmed) {
     if (op->type == PENDING)
       confirmed->pending[op->file] = true;
     else if (op->type == HANDED)
-      confirmed->handed[op->file] = true;
+      confirmed->delivered[op->file] = true;
     else if (op->type != SYNC &&
              (i < synced[op->file] || survives(i, crash, variant)))
       apply(op);

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The state file goes away and comes back while instances go on. */
 
 #include "src/state/journal.h"
@@ -58,7 +60,7 @@ static void job_fails(const char *id) {
   ck_assert(fc_instance_next(instance, now, &ticket, &wake_ms));
   ck_assert_str_eq(ticket.id, id);
   struct fc_result result = drive_status(FC_STATUS_FAILED);
-  (void)fc_instance_report(instance, &ticket, &result, now);
+  (void)fc_instance_take_result(instance, &ticket, &result, now);
 }
 
 static const char *event(void) { return drive_event(instance, now); }
@@ -149,7 +151,7 @@ START_TEST(what_may_have_been_told_before_a_loss_is_marked) {
   ck_assert(fc_instance_take_event(instance, now, &delivery));
   ck_assert_int_eq(delivery.event.type, FC_EVENT_FAILED);
   ck_assert(delivery.event.possible_duplicate);
-  fc_instance_handed_over(instance, &delivery);
+  fc_instance_delivered(instance, &delivery);
   close_journal();
 }
 END_TEST
@@ -213,7 +215,7 @@ static void endpoint_ends(enum fc_answer answer) {
   result.reply.status = FC_STATUS_PROCESSING;
   result.has_sunset = answer == FC_ANSWER_STATUS;
   result.sunset_s = 1795000000;
-  (void)fc_instance_report(instance, &ticket, &result, now);
+  (void)fc_instance_take_result(instance, &ticket, &result, now);
 }
 
 static const struct {
@@ -254,7 +256,7 @@ static void answer_all(enum fc_status status) {
   struct fc_result result = drive_status(status);
   int64_t wake_ms;
   while (fc_instance_next(instance, now, &ticket, &wake_ms))
-    (void)fc_instance_report(instance, &ticket, &result, now);
+    (void)fc_instance_take_result(instance, &ticket, &result, now);
 }
 
 static size_t known_jobs(enum fc_status status) {
@@ -413,7 +415,7 @@ START_TEST(what_is_told_before_a_late_file_comes_is_marked) {
   ck_assert_int_eq(delivery.event.type, FC_EVENT_FAILED);
   ck_assert(delivery.event.possible_duplicate);
   ck_assert_str_eq(fc_event_key(&delivery.event, key), "extract/kept/failed");
-  fc_instance_handed_over(instance, &delivery);
+  fc_instance_delivered(instance, &delivery);
   (void)close(lock);
   retry();
   ck_assert_str_eq(event(), "");
@@ -522,18 +524,18 @@ static void sql(const char *text) {
 }
 
 START_TEST(rows_that_make_no_sense_are_told_of_in_one_line) {
-  struct fc_note note;
+  struct fc_report note;
   leave_a_full_house();
   open_journal();
-  ck_assert(!fc_instance_take_note(instance, &note));
+  ck_assert(!fc_instance_take_report(instance, &note));
   close_journal();
   sql("UPDATE job SET kind = 'none' WHERE id IN ('a', 'b')");
   open_journal();
-  ck_assert(fc_instance_take_note(instance, &note));
+  ck_assert(fc_instance_take_report(instance, &note));
   ck_assert_int_eq(note.severity, FC_SEVERITY_WARNING);
   ck_assert_str_eq(note.text, "state file: 2 jobs are not restored: their rows "
                               "make no sense");
-  ck_assert(!fc_instance_take_note(instance, &note));
+  ck_assert(!fc_instance_take_report(instance, &note));
   close_journal();
 }
 END_TEST

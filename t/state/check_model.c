@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Random histories against a simple model: jobs are registered, listed, taken
  * back and forgotten, end on the server, answers fail, the clock goes on, the
  * daemon is restarted or crashes. After each step, what the instance shows and
@@ -171,7 +173,8 @@ static void do_poll(struct world *world) {
       job->observed = job->server;
     }
     ck_assert_msg(is_watched(job), "%s is not watched", job->id);
-    (void)fc_instance_report(world->instance, &ticket, &result, world->now);
+    (void)fc_instance_take_result(world->instance, &ticket, &result,
+                                  world->now);
   }
 }
 
@@ -190,7 +193,7 @@ static void hear(struct world *world, const struct fc_event *event) {
   job->crashes_at_tell = world->crashes;
 }
 
-static void do_hand_over(struct world *world) {
+static void do_deliver(struct world *world) {
   struct fc_delivery delivery;
   while (fc_instance_take_event(world->instance, world->now, &delivery)) {
     if (delivery.event.id[0])
@@ -200,7 +203,7 @@ static void do_hand_over(struct world *world) {
       crash(world);
       return;
     }
-    fc_instance_handed_over(world->instance, &delivery);
+    fc_instance_delivered(world->instance, &delivery);
   }
 }
 
@@ -258,7 +261,7 @@ static void step(struct world *world) {
     /* Whatever was registered is saved within moments; only what is handed
      * over here can be lost by the crash in it. */
     do_save(world);
-    do_hand_over(world);
+    do_deliver(world);
     break;
   default:
     world->now.mono_ms += (int64_t)roll(world, 3 * INTERVAL_MS);
@@ -273,7 +276,7 @@ static void step(struct world *world) {
 static void settle(struct world *world) {
   for (int i = 0; i < 4; i++) {
     do_save(world);
-    do_hand_over(world);
+    do_deliver(world);
   }
   for (size_t i = 0; i < JOBS; i++) {
     const struct model_job *job = &world->jobs[i];

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/base/macros.h"
 #include "src/state/statefile.h"
 
@@ -22,13 +24,13 @@ static enum fc_error try_use(void) {
 static void must_use(void) {
   enum fc_error error = try_use();
   ck_assert_msg(error == FC_OK, "%s", file.detail);
-  ck_assert_int_eq(file.trouble, FC_STATEFILE_FINE);
+  ck_assert_int_eq(file.problem, FC_STATEFILE_FINE);
 }
 
-static void must_fail(enum fc_statefile_trouble expected) {
+static void must_fail(enum fc_statefile_problem expected) {
   ck_assert_int_eq(try_use(), FC_ERR_STATE);
-  ck_assert_msg(file.trouble == expected, "%d instead of %d: %s",
-                (int)file.trouble, (int)expected, file.detail);
+  ck_assert_msg(file.problem == expected, "%d instead of %d: %s",
+                (int)file.problem, (int)expected, file.detail);
   ck_assert_str_ne(file.detail, "");
   fc_statefile_release(&file);
 }
@@ -75,7 +77,7 @@ END_TEST
 static const struct {
   const char *application;
   unsigned char version;
-  enum fc_statefile_trouble trouble;
+  enum fc_statefile_problem problem;
 } headers[] = {
     {"FCrw", 0, FC_STATEFILE_FINE}, /* what SQLite then says of it counts */
     {"FCrw", FC_STATEFILE_VERSION, FC_STATEFILE_FINE},
@@ -87,8 +89,8 @@ static const struct {
 START_TEST(the_first_bytes_say_whose_it_is) {
   header_write(headers[_i].application, headers[_i].version);
   enum fc_error error = try_use();
-  ck_assert_int_eq(file.trouble, headers[_i].trouble);
-  ck_assert_int_eq(error == FC_OK, headers[_i].trouble == FC_STATEFILE_FINE);
+  ck_assert_int_eq(file.problem, headers[_i].problem);
+  ck_assert_int_eq(error == FC_OK, headers[_i].problem == FC_STATEFILE_FINE);
   fc_statefile_release(&file);
 }
 END_TEST
@@ -224,7 +226,7 @@ START_TEST(only_one_has_the_lock) {
   must_use();
   fc_statefile_init(&second);
   ck_assert_int_eq(fc_statefile_lock(&second, path), FC_ERR_STATE);
-  ck_assert_int_eq(second.trouble, FC_STATEFILE_LOCKED);
+  ck_assert_int_eq(second.problem, FC_STATEFILE_LOCKED);
   fc_statefile_release(&second);
   fc_statefile_release(&file);
   must_use();
@@ -307,7 +309,7 @@ START_TEST(what_is_set_aside_replaces_nothing) {
     file_write(path, texts[i], strlen(texts[i]));
     ck_assert_int_eq(try_use(), FC_ERR_STATE);
     ck_assert_int_eq(fc_statefile_set_aside(&file, NOW), FC_OK);
-    ck_assert_int_eq(file.trouble, FC_STATEFILE_SET_ASIDE);
+    ck_assert_int_eq(file.problem, FC_STATEFILE_SET_ASIDE);
     ck_assert_ptr_nonnull(strstr(file.detail, kept_suffix(names[i])));
     ck_assert_ptr_nonnull(strstr(file.detail, "not a database"));
     ck_assert(!file_exists(path));
@@ -366,7 +368,7 @@ static void fails_for_io(void) {
   if (fc_statefile_lock(&file, path) != FC_ERR_STATE &&
       fc_statefile_prepare(&file) != FC_ERR_STATE)
     _exit(1);
-  if (file.trouble != FC_STATEFILE_IO)
+  if (file.problem != FC_STATEFILE_IO)
     _exit(2);
   if (!strstr(file.detail, "ermission denied"))
     _exit(3);
@@ -392,10 +394,10 @@ static struct bytes junk = {.len = 4, .data = (unsigned char *)"junk"};
 
 static void cannot_be_set_aside(void) {
   fc_statefile_init(&file);
-  file.trouble = FC_STATEFILE_DAMAGED;
+  file.problem = FC_STATEFILE_DAMAGED;
   (void)snprintf(file.path, sizeof(file.path), "%.*s", PATH_MAX - 1, path);
   if (fc_statefile_set_aside(&file, NOW) != FC_ERR_STATE ||
-      file.trouble != FC_STATEFILE_IO ||
+      file.problem != FC_STATEFILE_IO ||
       !strstr(file.detail, "cannot be renamed"))
     _exit(1);
 }

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/base/macros.h"
 #include "src/state/store.h"
 
@@ -27,15 +29,15 @@
 
 enum { PAGE = 4096 };
 
-static enum fc_statefile_trouble trouble;
+static enum fc_statefile_problem problem;
 static char detail[FC_STATEFILE_DETAIL_SIZE];
 
 static int64_t check_max = FC_STORE_CHECK_MAX;
 
 static enum fc_error try_open(struct fc_store **store) {
-  trouble = (enum fc_statefile_trouble)99;
+  problem = (enum fc_statefile_problem)99;
   memset(detail, 'x', sizeof(detail));
-  enum fc_error error = fc_store_open(store, path, check_max, NOW, &trouble,
+  enum fc_error error = fc_store_open(store, path, check_max, NOW, &problem,
                                       detail, sizeof(detail));
   ck_assert_ptr_nonnull(memchr(detail, '\0', sizeof(detail)));
   return error;
@@ -48,11 +50,11 @@ static struct fc_store *must_open(void) {
   return store;
 }
 
-static void must_fail(enum fc_statefile_trouble expected) {
+static void must_fail(enum fc_statefile_problem expected) {
   struct fc_store *store = NULL;
   ck_assert_int_eq(try_open(&store), FC_ERR_STATE);
   ck_assert_ptr_null(store);
-  ck_assert_msg(trouble == expected, "%d instead of %d: %s", (int)trouble,
+  ck_assert_msg(problem == expected, "%d instead of %d: %s", (int)problem,
                 (int)expected, detail);
   ck_assert_str_ne(detail, "");
 }
@@ -172,7 +174,7 @@ START_TEST(a_new_file_is_private_whatever_the_umask) {
   mode_t before = umask(umasks[_i]);
   struct fc_store *store = must_open();
   put_many(store, 1);
-  ck_assert_int_eq(trouble, FC_STATEFILE_FINE);
+  ck_assert_int_eq(problem, FC_STATEFILE_FINE);
   ck_assert_str_eq(detail, "");
   ck_assert(fc_store_was_clean(store));
   ck_assert_uint_eq(file_mode(path), 0600);
@@ -214,7 +216,7 @@ START_TEST(a_file_of_november_2026_is_taken_over) {
   struct fc_endpoint_record found[FC_KIND_COUNT] = {{.kind = FC_KIND_COUNT}};
   old_file_make();
   struct fc_store *store = must_open();
-  ck_assert_int_eq(trouble, FC_STATEFILE_FINE);
+  ck_assert_int_eq(problem, FC_STATEFILE_FINE);
   ck_assert(fc_store_was_clean(store));
   struct loaded loaded = {.stop_after = 1};
   size_t skipped;
@@ -239,7 +241,7 @@ START_TEST(a_file_of_november_2026_is_taken_over) {
   ck_assert(job->stalled);
   ck_assert_uint_eq(job->flags, FC_RECORD_STALL_REPORTED | FC_RECORD_REPLAYED);
   ck_assert_uint_eq(job->pending, FC_EVENT_BIT(FC_EVENT_FAILED));
-  ck_assert_uint_eq(job->handed, FC_EVENT_BIT(FC_EVENT_STALLED));
+  ck_assert_uint_eq(job->delivered, FC_EVENT_BIT(FC_EVENT_STALLED));
   loaded = load(store, "prod", 0);
   ck_assert_uint_eq(loaded.count, 2);
   ck_assert_int_eq(loaded.last.kind, FC_KIND_CRAWL);
@@ -302,7 +304,7 @@ START_TEST(a_job_comes_back_as_it_was_put) {
       .stalled = true,
       .flags = FC_RECORD_SILENT | FC_RECORD_FORGOTTEN,
       .pending = FC_EVENT_BIT(FC_EVENT_FAILED),
-      .handed = FC_EVENT_BIT(FC_EVENT_STALLED) | FC_EVENT_BIT(FC_EVENT_LOST),
+      .delivered = FC_EVENT_BIT(FC_EVENT_STALLED) | FC_EVENT_BIT(FC_EVENT_LOST),
   };
   struct fc_store *store = must_open();
   put(store, "prod", &record, NOW);
@@ -332,7 +334,7 @@ START_TEST(a_job_comes_back_as_it_was_put) {
   ck_assert(last->stalled);
   ck_assert_uint_eq(last->flags, record.flags);
   ck_assert_uint_eq(last->pending, record.pending);
-  ck_assert_uint_eq(last->handed, record.handed);
+  ck_assert_uint_eq(last->delivered, record.delivered);
   fc_store_close(store, true);
 }
 END_TEST
@@ -353,7 +355,7 @@ START_TEST(what_a_job_does_not_have_comes_back_as_absent) {
   ck_assert(!last->has_expires_at && !last->has_notified);
   ck_assert(!last->has_tokens && !last->has_credits && !last->has_percent);
   ck_assert(!last->stalled);
-  ck_assert_uint_eq(last->pending | last->handed, 0);
+  ck_assert_uint_eq(last->pending | last->delivered, 0);
   fc_store_close(store, true);
 }
 END_TEST
@@ -420,9 +422,9 @@ START_TEST(instances_do_not_see_each_other) {
 END_TEST
 
 static const struct {
-  unsigned pending, handed;   /* put at NOW + 1, after pending = failed */
-  unsigned loads, loads_more; /* pending and handed as they come back */
-  int64_t time;               /* of the row "failed"; -1: none */
+  unsigned pending, delivered; /* put at NOW + 1, after pending = failed */
+  unsigned loads, loads_more;  /* pending and handed as they come back */
+  int64_t time;                /* of the row "failed"; -1: none */
 } notifications[] = {
     {FC_EVENT_BIT(FC_EVENT_FAILED), 0, FC_EVENT_BIT(FC_EVENT_FAILED), 0, NOW},
     {0, FC_EVENT_BIT(FC_EVENT_FAILED), 0, FC_EVENT_BIT(FC_EVENT_FAILED),
@@ -440,11 +442,11 @@ START_TEST(notifications_follow_the_record) {
   record.pending = FC_EVENT_BIT(FC_EVENT_FAILED);
   put(store, "prod", &record, NOW);
   record.pending = notifications[_i].pending;
-  record.handed = notifications[_i].handed;
+  record.delivered = notifications[_i].delivered;
   put(store, "prod", &record, NOW + 1);
   struct loaded loaded = load(store, "prod", 0);
   ck_assert_uint_eq(loaded.last.pending, notifications[_i].loads);
-  ck_assert_uint_eq(loaded.last.handed, notifications[_i].loads_more);
+  ck_assert_uint_eq(loaded.last.delivered, notifications[_i].loads_more);
   fc_store_close(store, true);
   ck_assert_int_eq(sql("SELECT time FROM notification WHERE event = 'failed'"),
                    notifications[_i].time);
@@ -575,7 +577,7 @@ START_TEST(an_unknown_event_is_passed_over) {
   (void)sql("UPDATE notification SET event = 'eclipse'");
   struct fc_store *store = must_open();
   struct loaded loaded = load(store, "prod", 0);
-  ck_assert_uint_eq(loaded.last.pending | loaded.last.handed, 0);
+  ck_assert_uint_eq(loaded.last.pending | loaded.last.delivered, 0);
   fc_store_close(store, true);
 }
 END_TEST
@@ -600,7 +602,7 @@ END_TEST
 static void commit_for_ever(int out) {
   struct fc_store *store;
   char id[16];
-  if (fc_store_open(&store, path, FC_STORE_CHECK_MAX, NOW, &trouble, detail,
+  if (fc_store_open(&store, path, FC_STORE_CHECK_MAX, NOW, &problem, detail,
                     sizeof(detail)))
     _exit(1);
   for (uint32_t i = 0;; i++) {
@@ -632,7 +634,7 @@ START_TEST(a_killed_process_loses_nothing_that_was_committed) {
     ;
   (void)close(ends[0]);
   struct fc_store *store = must_open();
-  ck_assert_int_eq(trouble, FC_STATEFILE_FINE);
+  ck_assert_int_eq(problem, FC_STATEFILE_FINE);
   if (wanted) {
     ck_assert(!fc_store_was_clean(store));
     ck_assert_uint_ge(load(store, "prod", 0).count, number + 1);
@@ -649,8 +651,8 @@ START_TEST(a_second_daemon_finds_the_file_locked) {
   if (pid == 0) {
     struct fc_store *other;
     enum fc_error error = fc_store_open(&other, path, FC_STORE_CHECK_MAX, NOW,
-                                        &trouble, detail, sizeof(detail));
-    _exit(error == FC_ERR_STATE && trouble == FC_STATEFILE_LOCKED ? 0 : 1);
+                                        &problem, detail, sizeof(detail));
+    _exit(error == FC_ERR_STATE && problem == FC_STATEFILE_LOCKED ? 0 : 1);
   }
   int status;
   ck_assert_int_eq(waitpid(pid, &status, 0), pid);
@@ -803,7 +805,7 @@ START_TEST(a_list_shows_what_a_crash_left_in_the_log) {
   ck_assert(file_exists(beside("-wal")));
   assert_listed(ALL_THREE, 0);
   struct fc_store *store = must_open();
-  ck_assert_int_eq(trouble, FC_STATEFILE_FINE);
+  ck_assert_int_eq(problem, FC_STATEFILE_FINE);
   ck_assert(!fc_store_was_clean(store));
   ck_assert_uint_eq(load(store, "prod", 0).count, 2);
   fc_store_close(store, true);
@@ -910,7 +912,7 @@ static bool damage_survived(const struct bytes *damaged) {
   file_write(path, damaged->data, damaged->len);
   struct fc_store *store = NULL;
   enum fc_error error = try_open(&store);
-  if (error && trouble == FC_STATEFILE_FOREIGN) {
+  if (error && problem == FC_STATEFILE_FOREIGN) {
     assert_file_is(path, damaged);
     return false;
   }
@@ -918,14 +920,14 @@ static bool damage_survived(const struct bytes *damaged) {
   ck_assert_msg(fc_store_load_jobs(store, "prod", keep, &loaded, &skipped) ==
                     FC_OK,
                 "%s", fc_store_detail(store));
-  if (trouble == FC_STATEFILE_SET_ASIDE) {
+  if (problem == FC_STATEFILE_SET_ASIDE) {
     assert_file_is(beside(kept_suffix("")), damaged);
     ck_assert_uint_eq(loaded.count, 0);
     ck_assert(!fc_store_was_clean(store));
   }
   put_many(store, 1);
   fc_store_close(store, true);
-  return trouble == FC_STATEFILE_SET_ASIDE;
+  return problem == FC_STATEFILE_SET_ASIDE;
 }
 
 START_TEST(a_file_cut_short_is_set_aside) {
@@ -998,7 +1000,7 @@ END_TEST
 START_TEST(an_empty_file_is_a_fresh_one) {
   file_write(path, "", 0);
   struct fc_store *store = must_open();
-  ck_assert_int_eq(trouble, FC_STATEFILE_FINE);
+  ck_assert_int_eq(problem, FC_STATEFILE_FINE);
   put_many(store, 2);
   fc_store_close(store, true);
   ck_assert_int_eq(sql("SELECT count(*) FROM job"), 2);
@@ -1045,7 +1047,7 @@ START_TEST(a_log_without_its_file_is_set_aside) {
   file_write(beside("-wal"), "log", 3);
   file_write(beside("-shm"), "shm", 3);
   struct fc_store *store = must_open();
-  ck_assert_int_eq(trouble, FC_STATEFILE_SET_ASIDE);
+  ck_assert_int_eq(problem, FC_STATEFILE_SET_ASIDE);
   put_many(store, 1);
   fc_store_close(store, true);
   ck_assert(file_exists(beside(kept_suffix("-wal"))));
@@ -1060,7 +1062,7 @@ START_TEST(garbage_beside_a_good_file_does_no_harm) {
   populate(20);
   file_write(beside(suffixes[_i]), garbage, sizeof(garbage));
   struct fc_store *store = must_open();
-  ck_assert_int_eq(trouble, FC_STATEFILE_FINE);
+  ck_assert_int_eq(problem, FC_STATEFILE_FINE);
   ck_assert_uint_eq(load(store, "prod", 0).count, 20);
   put_many(store, 21);
   fc_store_close(store, true);
@@ -1077,7 +1079,7 @@ START_TEST(a_file_of_zeros_is_damaged_whatever_lies_beside_it) {
   if (_i)
     file_write(beside("-journal"), garbage, sizeof(garbage));
   struct fc_store *store = must_open();
-  ck_assert_int_eq(trouble, FC_STATEFILE_SET_ASIDE);
+  ck_assert_int_eq(problem, FC_STATEFILE_SET_ASIDE);
   ck_assert(file_exists(beside(kept_suffix(""))));
   put_many(store, 1);
   fc_store_close(store, true);
@@ -1124,7 +1126,7 @@ START_TEST(damage_that_shows_while_running_is_told_apart) {
   ck_assert_str_ne(fc_store_detail(store), "");
   fc_store_close(store, true);
   store = must_open();
-  ck_assert_int_eq(trouble, FC_STATEFILE_SET_ASIDE);
+  ck_assert_int_eq(problem, FC_STATEFILE_SET_ASIDE);
   fc_store_close(store, true);
   free(whole.data);
 }
@@ -1140,14 +1142,14 @@ START_TEST(damage_beyond_the_limit_is_found_by_a_check_without_one) {
   file_write(path, whole.data, whole.len);
   check_max = (int64_t)whole.len - 1;
   struct fc_store *store = must_open();
-  ck_assert_int_eq(trouble, FC_STATEFILE_FINE);
+  ck_assert_int_eq(problem, FC_STATEFILE_FINE);
   ck_assert_int_eq(fc_store_load_jobs(store, "prod", keep, &loaded, &skipped),
                    FC_ERR_STATE);
   ck_assert(fc_store_is_corrupt(store));
   fc_store_close(store, false);
   check_max = _i ? (int64_t)whole.len : INT64_MAX;
   store = must_open();
-  ck_assert_int_eq(trouble, FC_STATEFILE_SET_ASIDE);
+  ck_assert_int_eq(problem, FC_STATEFILE_SET_ASIDE);
   ck_assert(!fc_store_is_corrupt(store));
   fc_store_close(store, true);
   check_max = FC_STORE_CHECK_MAX;

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Torture (after curl's tests/runtests -t): a whole run of the library, from
  * its settings to a notification and a saved state file, in which one call to
  * the system or to another library fails, or one of libcurl's to its allocator;
@@ -96,7 +98,7 @@ static void life_end(struct life *life) {
 
 /* What the read callback does. No assertion here, nor in anything else that is
  * tortured: Check allocates, too. */
-static void hand_over(struct life *life) {
+static void deliver(struct life *life) {
   struct fc_delivery delivery;
   while (fc_instance_take_event(life->instance, clock_now, &delivery)) {
     if (delivery.event.type == FC_EVENT_FAILED) {
@@ -109,7 +111,7 @@ static void hand_over(struct life *life) {
       memcpy(life->state, delivery.event.text, sizeof(life->state));
     if (delivery.event.type == FC_EVENT_STATE_USABLE)
       life->state[0] = '\0';
-    fc_instance_handed_over(life->instance, &delivery);
+    fc_instance_delivered(life->instance, &delivery);
   }
 }
 
@@ -133,13 +135,13 @@ static bool is_settled(const struct life *life) {
 static void steps(struct life *life, int count) {
   for (int i = 0; i < count && !is_settled(life); i++) {
     life->bad_turns += fc_poller_step(life->poller, WAIT_MS) != FC_OK;
-    hand_over(life);
+    deliver(life);
     clock_now.mono_ms += STEP_MS;
     clock_now.epoch_s += STEP_MS / 1000;
   }
   /* The last hand-over is saved; if not, that is told. */
   life->bad_turns += fc_poller_step(life->poller, 0) != FC_OK;
-  hand_over(life);
+  deliver(life);
 }
 
 /* The jobs are in the file, and a new life repeats nothing. */
@@ -151,7 +153,7 @@ static void check_saved(struct life *life) {
   ck_assert_int_eq(fc_journal_add(life->journal, life->instance, clock_now),
                    FC_OK);
   ck_assert_uint_eq(jobs_known(life), JOBS);
-  hand_over(life);
+  deliver(life);
   ck_assert_str_eq(life->state, "");
   ck_assert_int_eq(life->failures_told, told);
   life_end(life);

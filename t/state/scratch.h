@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* A folder for one test, with a state file in it, and the files beside it. */
 
 #ifndef FC_T_SCRATCH_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the rows of the fault rig have in common: a fault that comes and goes,
 what the daemon must say of it, and the invariants that hold after every row.
 

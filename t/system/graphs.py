@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Prometheus, Alertmanager, carbon and graphite-web for the tests of what
 contrib/ ships. contrib/packages.sh's packages_graphs says in the environment
 where they are. graphite-web and carbon run under Debian's own Python."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A real collectd whose jobs complete, fail, are cancelled, lost, stalled and
 unknown, with a real Prometheus and a real carbon and graphite-web behind it:
 every series that the dashboards and rules of contrib/ know has values."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """HTTP/2 by hand (RFC 9113): as much of it as a healthy reply and broken frames
 take. What the client says is not decoded."""
 

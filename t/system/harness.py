@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Real daemons for whole-system tests: a scratch directory, free ports, and
 nothing left behind.
 

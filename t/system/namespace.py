@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Network namespaces for the fault rig: one for the daemon, one for a peer at
 the other end of a slow link. Servers of this process can stand in either: a
 thread of its own enters the namespace for the time in which a socket is made.

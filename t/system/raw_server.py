@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A server that says bytes which no HTTP library would send: one listener for
 each fault, broken and healed at any time.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Runs the whole-system tests: "ok NAME" or "not ok NAME" for each, exit status
 0 when all are ok. Arguments pick tests by a part of their names.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Jobs come and go: registrations, job files, restarts and crashes."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The fault rig: one row per fault. All rows run at once, each in an instance
 of its own in one daemon, so that they must not disturb each other either."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The rows of the fault rig about the daemon around the plugin: handlers and
 writers that are slow, settings that are odd, plugins beside it, descriptors
 that run out, starting and stopping."""

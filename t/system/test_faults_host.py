@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The fault rig's rows K, T and M: signals, crashes, clocks, time zones, and a
 host that has no memory, thread or descriptor left."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The rows of the fault rig about the JobFile: what it may be, what it may
 hold, and what becomes of the jobs when it changes."""
 

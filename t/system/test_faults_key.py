@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The fault rig's rows A: what can be wrong with the file of the key, and a key
 that changes while the daemon runs."""
 

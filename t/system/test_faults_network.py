@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The rows of the fault rig that need a network of their own: a name server
 that is mute or lies, routes that lead nowhere, a slow link, no more ports."""
 

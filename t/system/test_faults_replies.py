@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The rows of the fault rig that are no outage: replies that are valid and
 odd, pauses that are asked for, and jobs that starve nobody."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The fault rig's rows S: what can be wrong with the state file. Each row is a
 daemon of its own, all at the same time.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The rows of the fault rig about TLS: certificates, handshakes, HTTP/2 and
 proxies. A server is trusted at first; then its certificate, its TLS or what it
 says through it is a bad one."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """firecrawlctl as users run it: the real program, the fake server over HTTP, the
 real collectd, terminals, pipes and bash."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The way of a failed job to a person: Prometheus' rules to Alertmanager,
 collectd's write_http to Alertmanager, the threshold plugin, mail and webhook.
 And each example configuration in a real collectd."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The dashboards of contrib/grafana: every query has data, from a real
 Prometheus and a real graphite-web that the plugin has filled; and the files
 keep the rules of Grafana's dashboard-linter."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What contrib/ ships for Prometheus, Alertmanager and Graphite, as judged by
 their own tools."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """faults.txt says which test covers which row of the matrix of faults. It must
 have every row, and every test that it names must exist."""
 

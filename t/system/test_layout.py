@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The folders are the architecture: who may include whom, what lies where, and
 that every module has its test. contrib/HACKING.md has the picture."""
 

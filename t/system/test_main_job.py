@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The main job: a real collectd polls a real HTTP server, graphs and alerts."""
 
 import os

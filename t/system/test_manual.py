@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The manuals say of the options what the code does: its tables have their names, and
 t/plugin/options tells whether a documented default changes anything."""
 

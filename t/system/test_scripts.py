@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """contrib/'s scripts where they are run by people: without root and sudo, in a
 path with blanks, with a step that fails, on a machine with loopback only.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The daemon goes on for long: a hundred jobs that end and are replaced, every
 nineteenth answer a fault. Memory must not grow, and neither descriptors nor
 threads become more.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Crash storms: the daemon is killed, or restarted in good order, again and
 again while a hundred jobs end and are replaced by new ones.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The real daemon under valgrind: nothing that goes through the plugin may be an
 error or a leak (memcheck) or a race (helgrind, drd).
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A hundred jobs that end some time, each replaced by a new one when the daemon
 has told of its end; and what was told, as the sink plugin was handed it."""
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/watch/event.h"
 
 #include "t/suite.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The life of jobs in an instance: answers made by hand, time as a number. */
 
 #include "src/watch/instance_save.h"
@@ -66,7 +68,7 @@ static bool asks_within(int64_t seconds) {
   for (int64_t i = 0; i <= seconds; i++, pass_s(1))
     if (fc_instance_next(instance, now, &ticket, &wake_ms)) {
       struct fc_result result = status_reply("processing");
-      (void)fc_instance_report(instance, &ticket, &result, now);
+      (void)fc_instance_take_result(instance, &ticket, &result, now);
       return true;
     }
   return false;
@@ -132,8 +134,8 @@ START_TEST(an_end_cannot_be_undone_by_an_answer_under_way) {
   ck_assert(fc_instance_next(instance, now, &ticket, &wake_ms));
   struct fc_result failed = status_reply("failed");
   struct fc_result later = status_reply("completed");
-  (void)fc_instance_report(instance, &ticket, &failed, now);
-  (void)fc_instance_report(instance, &ticket, &later, now);
+  (void)fc_instance_take_result(instance, &ticket, &failed, now);
+  (void)fc_instance_take_result(instance, &ticket, &later, now);
   ck_assert_int_eq(status_of("n"), FC_STATUS_FAILED);
 }
 END_TEST
@@ -531,7 +533,7 @@ static enum fc_kind_id asked_kind(void) {
   ck_assert_msg(fc_instance_next(instance, now, &ticket, &wake_ms),
                 "it is not asked for at once");
   ck_assert_str_eq(ticket.id, "a");
-  (void)fc_instance_report(instance, &ticket, &result, now);
+  (void)fc_instance_take_result(instance, &ticket, &result, now);
   return ticket.kind->id;
 }
 
@@ -615,7 +617,7 @@ START_TEST(an_answer_to_the_wrong_question_counts_for_nothing) {
   pass_s(20);
   ck_assert(fc_instance_next(instance, now, &ticket, &wake_ms));
   ck_assert_int_eq(add_agent(FC_SOURCE_REGISTRATION), FC_OK);
-  (void)fc_instance_report(instance, &ticket, &lost, now);
+  (void)fc_instance_take_result(instance, &ticket, &lost, now);
   ck_assert_str_eq(event(), "");
   ck_assert_uint_eq(stats().jobs[FC_STATUS_LOST], 0);
   ck_assert_int_eq(asked_kind(), FC_KIND_AGENT);
@@ -670,7 +672,7 @@ START_TEST(with_a_small_budget_no_job_waits_longer_than_its_share) {
       if (now.mono_ms - last_ms[job] > worst_ms)
         worst_ms = now.mono_ms - last_ms[job];
       last_ms[job] = now.mono_ms;
-      (void)fc_instance_report(instance, &ticket, &result, now);
+      (void)fc_instance_take_result(instance, &ticket, &result, now);
     }
   ck_assert_int_le(worst_ms, JOBS * 60000 / BUDGET + INTERVAL_MS);
 }
@@ -693,7 +695,7 @@ START_TEST(each_job_is_asked_for_once_per_interval) {
     while (fc_instance_next(instance, now, &ticket, &wake_ms)) {
       struct fc_result result = status_reply("processing");
       asked[atoi(ticket.id)]++;
-      (void)fc_instance_report(instance, &ticket, &result, now);
+      (void)fc_instance_take_result(instance, &ticket, &result, now);
     }
   for (int i = 0; i < JOBS; i++) {
     ck_assert_int_ge(asked[i], INTERVALS - 1);
@@ -728,12 +730,12 @@ START_TEST(a_job_file_of_100000_lines_is_taken_over) {
   atomic_bool stop = true;
   fc_source_init(&source, instance, &key, &stop);
   (void)fc_source_check(&source, now, false);
-  struct fc_note note;
+  struct fc_report note;
   ck_assert_int_eq(fc_instance_forget(instance,
                                       "0199d3a2-6c1e-7f3a-9a51-000000000000",
                                       FC_SOURCE_FILE, now),
                    FC_ERR_NOT_FOUND);
-  ck_assert(!fc_instance_take_note(instance, &note));
+  ck_assert(!fc_instance_take_report(instance, &note));
   stop = false;
   fc_source_init(&source, instance, &key, &stop);
   (void)clock_gettime(CLOCK_MONOTONIC, &from);

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* An instance in trouble: outages, rejected keys, refusals, budgets, clocks
  * that are wrong, and three threads at once. Answers made by hand, time as a
  * number. */
@@ -102,7 +104,7 @@ static int answer_all(struct fc_result result, int64_t seconds) {
   int requests = 0;
   while (now.mono_ms < end_ms) {
     for (; fc_instance_next(instance, now, &ticket, &wake_ms); requests++)
-      (void)fc_instance_report(instance, &ticket, &result, now);
+      (void)fc_instance_take_result(instance, &ticket, &result, now);
     if (wake_ms > end_ms)
       wake_ms = end_ms;
     pass_ms(wake_ms - now.mono_ms > 0 ? wake_ms - now.mono_ms : 1);
@@ -171,7 +173,7 @@ START_TEST(an_outage_costs_few_requests_and_ends_without_a_rush) {
   while (!fc_instance_next(instance, now, &ticket, &wake_ms))
     pass_ms(wake_ms - now.mono_ms);
   ck_assert(!fc_instance_next(instance, now, &(struct fc_ticket){0}, &wake_ms));
-  (void)fc_instance_report(instance, &ticket, &processing, now);
+  (void)fc_instance_take_result(instance, &ticket, &processing, now);
   for (int second = 0; second < SECONDS; second++)
     per_second[second] = answer_all(processing, 1);
   for (int second = 0; second < SECONDS; second++) {
@@ -194,8 +196,8 @@ START_TEST(jobs_that_hang_do_not_starve_one_that_answers) {
     while (fc_instance_next(instance, now, &ticket, &wake_ms)) {
       bool is_well = strcmp(ticket.id, "well") == 0;
       turns += is_well;
-      (void)fc_instance_report(instance, &ticket, is_well ? &answers : &hangs,
-                               now);
+      (void)fc_instance_take_result(instance, &ticket,
+                                    is_well ? &answers : &hangs, now);
     }
     pass_ms(100);
   }
@@ -213,7 +215,7 @@ START_TEST(failures_of_one_moment_close_the_gate_once) {
   for (size_t i = 0; i < COUNT(tickets); i++)
     ck_assert(fc_instance_next(instance, now, &tickets[i], &wake_ms));
   for (size_t i = 0; i < COUNT(tickets); i++)
-    (void)fc_instance_report(instance, &tickets[i], &refused, now);
+    (void)fc_instance_take_result(instance, &tickets[i], &refused, now);
   ck_assert(!fc_instance_next(instance, now, &tickets[0], &wake_ms));
   ck_assert_int_le(wake_ms - now.mono_ms, 2 * INTERVAL_MS);
 }
@@ -343,7 +345,7 @@ START_TEST(a_request_that_fails_after_its_job_was_forgotten_is_no_trouble) {
   ck_assert_int_eq(add("a"), FC_OK);
   ck_assert(fc_instance_next(instance, now, &ticket, &wake_ms));
   ck_assert_int_eq(forget("a"), FC_OK);
-  (void)fc_instance_report(instance, &ticket, &rejected, now);
+  (void)fc_instance_take_result(instance, &ticket, &rejected, now);
   tick();
   ck_assert_str_eq(event(), "");
   ck_assert(!is_judged());
@@ -658,7 +660,7 @@ START_TEST(a_loss_in_the_middle_of_a_delivery_is_told_after_it) {
   ck_assert(fc_instance_take_event(instance, now, &delivery));
   ck_assert_int_eq(delivery.event.type, FC_EVENT_FOUND);
   answer("a", not_found());
-  fc_instance_handed_over(instance, &delivery);
+  fc_instance_delivered(instance, &delivery);
   ck_assert_str_eq(event(), "extract a (a) lost");
   ck_assert_str_eq(event(), "");
 }
@@ -702,7 +704,7 @@ static void answer_by_clock(int64_t offset_s, int64_t expires_in_s) {
   result.has_date = result.reply.has_expires_at = true;
   result.date_s = now.epoch_s + offset_s;
   result.reply.expires_at = result.date_s + expires_in_s;
-  (void)fc_instance_report(instance, &ticket, &result, now);
+  (void)fc_instance_take_result(instance, &ticket, &result, now);
 }
 
 START_TEST(a_local_clock_that_is_wrong_changes_nothing) {
@@ -746,7 +748,7 @@ static void land(struct flight *flights, size_t *len) {
         roll(20) == 0 ? FC_STATUS_COMPLETED : FC_STATUS_PROCESSING);
     if (roll(50) == 0)
       result = failure(FC_ERR_HTTP, 502);
-    (void)fc_instance_report(instance, &flights[i].ticket, &result, now);
+    (void)fc_instance_take_result(instance, &flights[i].ticket, &result, now);
     flights[i] = flights[--*len];
   }
 }
@@ -825,9 +827,9 @@ static void *poll_jobs(void *data) {
       results[0] = failure(FC_ERR_AUTH, 401);
     for (unsigned i = 0; fc_instance_next(instance, moment, &ticket, &wake_ms);
          i++)
-      (void)fc_instance_report(instance, &ticket,
-                               &results[(turn + i) % COUNT(results)], moment);
-    fc_instance_note(instance, FC_SEVERITY_OKAY, "turn %u", turn);
+      (void)fc_instance_take_result(
+          instance, &ticket, &results[(turn + i) % COUNT(results)], moment);
+    fc_instance_report(instance, FC_SEVERITY_OKAY, "turn %u", turn);
     save();
     (void)atomic_fetch_add(&shared_ms, 700);
   }
@@ -862,15 +864,15 @@ static void *come_and_go(void *data) {
 static void read_all(void) {
   struct fc_job_view views[VIEWS];
   struct fc_delivery delivery;
-  struct fc_note note;
+  struct fc_report note;
   struct fc_stats figures;
   size_t len;
   bool more = true;
   for (bool first = true; more; first = false)
     more = fc_instance_views(instance, thread_now(), first, views, VIEWS, &len);
   while (fc_instance_take_event(instance, thread_now(), &delivery))
-    fc_instance_handed_over(instance, &delivery);
-  while (fc_instance_take_note(instance, &note))
+    fc_instance_delivered(instance, &delivery);
+  while (fc_instance_take_report(instance, &note))
     continue;
   fc_instance_stats(instance, thread_now(), &figures);
 }
@@ -907,11 +909,11 @@ static struct fc_result unknown(const char *word) {
 
 /* The text of the only note there is; "" for none. */
 static const char *only_note(void) {
-  static struct fc_note note;
-  struct fc_note more;
-  if (!fc_instance_take_note(instance, &note))
+  static struct fc_report note;
+  struct fc_report more;
+  if (!fc_instance_take_report(instance, &note))
     return "";
-  ck_assert(!fc_instance_take_note(instance, &more));
+  ck_assert(!fc_instance_take_report(instance, &more));
   return note.text;
 }
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The life of one job: what each answer, and time alone, makes of it. */
 
 #include "src/watch/job.h"

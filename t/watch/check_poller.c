@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* The poller: turn by turn over a scripted transport and its clock, and as a
  * thread with real libcurl and the fake server. */
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 #include "src/base/clock.h"
 #include "src/watch/schedule.h"
 

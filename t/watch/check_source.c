@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* A JobFile that is followed: what it may turn into, and what is told of it. */
 
 #include "src/base/macros.h"
@@ -119,37 +121,37 @@ static const struct {
 };
 
 START_TEST(a_file_that_is_refused_is_told_of_once_and_keeps_the_jobs) {
-  char text[FC_NOTE_SIZE];
-  struct fc_note note;
+  char text[FC_REPORT_SIZE];
+  struct fc_report note;
   if (refused[_i].as_root && geteuid() != 0)
     return;
   look();
   assert_jobs("ab");
-  ck_assert(!fc_instance_take_note(instance, &note));
+  ck_assert(!fc_instance_take_report(instance, &note));
   ck_assert_int_eq(unlink(path), 0);
   refused[_i].make();
   look();
   assert_jobs("ab");
-  ck_assert(fc_instance_take_note(instance, &note));
+  ck_assert(fc_instance_take_report(instance, &note));
   (void)snprintf(text, sizeof(text),
                  "JobFile %s %s; the jobs it had are still watched", path,
                  refused[_i].reason);
   ck_assert_str_eq(note.text, text);
   ck_assert_int_eq(note.severity, FC_SEVERITY_FAILURE);
-  ck_assert(!fc_instance_take_note(instance, &note));
+  ck_assert(!fc_instance_take_report(instance, &note));
   ck_assert_int_eq(remove(path), 0);
   test_write(path, "b\nc\nd\n");
   look();
   assert_jobs("bcd");
-  ck_assert(fc_instance_take_note(instance, &note));
+  ck_assert(fc_instance_take_report(instance, &note));
   ck_assert(strstr(note.text, "can be read now") &&
             note.severity == FC_SEVERITY_OKAY);
-  ck_assert(!fc_instance_take_note(instance, &note));
+  ck_assert(!fc_instance_take_report(instance, &note));
 }
 END_TEST
 
 START_TEST(another_reason_is_told_as_well) {
-  struct fc_note note;
+  struct fc_report note;
   look();
   for (size_t i = 0; i < COUNT_OF(refused); i++) {
     if (refused[i].as_root && geteuid() != 0)
@@ -159,7 +161,7 @@ START_TEST(another_reason_is_told_as_well) {
     look();
     bool is_new =
         i == 0 || strcmp(refused[i].reason, refused[i - 1].reason) != 0;
-    ck_assert_int_eq(fc_instance_take_note(instance, &note), is_new);
+    ck_assert_int_eq(fc_instance_take_report(instance, &note), is_new);
     ck_assert(!is_new || strstr(note.text, refused[i].reason));
   }
   assert_jobs("ab");
@@ -188,12 +190,12 @@ static void configmap(void) {
 static void (*const followed[])(void) = {good_link, configmap};
 
 START_TEST(a_link_that_may_be_followed_is) {
-  struct fc_note note;
+  struct fc_report note;
   look();
   ck_assert_int_eq(unlink(path), 0);
   followed[_i]();
   look();
-  ck_assert(!fc_instance_take_note(instance, &note));
+  ck_assert(!fc_instance_take_report(instance, &note));
   assert_jobs("c");
 }
 END_TEST
@@ -225,24 +227,24 @@ static const char *const bad_lines[] = {
 };
 
 START_TEST(a_word_of_a_private_file_is_not_told) {
-  struct fc_note note;
+  struct fc_report note;
   test_write(path, bad_lines[_i]);
   ck_assert_int_eq(chmod(path, _i % 2 ? 0640 : 0600), 0);
   look();
-  ck_assert(fc_instance_take_note(instance, &note));
+  ck_assert(fc_instance_take_report(instance, &note));
   ck_assert_ptr_nonnull(strstr(note.text, " line 1: "));
   ck_assert_ptr_nonnull(strstr(note.text, "expected"));
   ck_assert_ptr_null(strstr(note.text, "hush"));
-  ck_assert(!fc_instance_take_note(instance, &note));
+  ck_assert(!fc_instance_take_report(instance, &note));
 }
 END_TEST
 
 START_TEST(a_word_of_a_file_for_everyone_is_told) {
-  struct fc_note note;
+  struct fc_report note;
   test_write(path, "crawl:hush/\n");
   ck_assert_int_eq(chmod(path, 0644), 0);
   look();
-  ck_assert(fc_instance_take_note(instance, &note));
+  ck_assert(fc_instance_take_report(instance, &note));
   ck_assert_ptr_nonnull(
       strstr(note.text, " line 1: \"hush/\" is not a job ID"));
 }

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /* Drives an instance by hand, as the poller and the read callback would, in a
  * time that only the test moves. */
 
@@ -31,8 +33,8 @@ static inline void drive_answer(struct fc_instance *instance,
   for (int i = 0; i < 100000; i++) {
     while (fc_instance_next(instance, *now, &ticket, &wake_ms)) {
       bool wanted = strcmp(ticket.id, id) == 0;
-      (void)fc_instance_report(instance, &ticket, wanted ? &result : &other,
-                               *now);
+      (void)fc_instance_take_result(instance, &ticket,
+                                    wanted ? &result : &other, *now);
       if (wanted)
         return;
     }
@@ -58,7 +60,7 @@ static inline const char *drive_event(struct fc_instance *instance,
   if (!fc_instance_take_event(instance, now, &delivery))
     return "";
   (void)fc_event_message(&delivery.event, message);
-  fc_instance_handed_over(instance, &delivery);
+  fc_instance_delivered(instance, &delivery);
   return message;
 }
 
