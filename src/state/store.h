@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* The rows of the state file: what outlives a restart, in SQLite (WAL). The
- * file itself is src/state/statefile.h, the columns are src/state/record.h. One
+ * file itself is src/state/statefile.h, the columns are src/state/column.h. One
  * thread at a time; the poller's, once it runs.
  *
  * Other programs may read the file while the daemon runs (firecrawlctl list
