@@ -22,6 +22,7 @@ enum standing {
 struct member {
   struct fc_instance *instance;
   enum standing standing;
+  bool refused; /* the file has jobs that it did not take */
 };
 
 struct fc_journal {
@@ -140,7 +141,7 @@ static bool save(struct fc_journal *journal, struct fc_now now) {
 
 struct loading {
   struct fc_instance *instance;
-  bool clean;
+  bool clean, refused;
   struct fc_now now;
 };
 
@@ -148,7 +149,7 @@ static enum fc_error load_job(const struct fc_job_record *record, void *data) {
   struct loading *loading = data;
   enum fc_error error = fc_instance_restore(loading->instance, record,
                                             loading->clean, loading->now);
-  /* A refusal is the instance's to tell; the store has skipped bad rows. */
+  loading->refused |= error == FC_ERR_LIMIT; /* the instance tells of it */
   return error == FC_ERR_MEMORY ? error : FC_OK;
 }
 
@@ -158,8 +159,9 @@ static void load_endpoint(const struct fc_endpoint_record *record, void *data) {
 }
 
 /* What the file knows of the instance. Loading it again changes nothing. */
-static enum fc_error load(struct fc_journal *journal,
-                          struct fc_instance *instance, struct fc_now now) {
+static enum fc_error load(struct fc_journal *journal, struct member *member,
+                          struct fc_now now) {
+  struct fc_instance *instance = member->instance;
   const char *name = fc_instance_settings(instance)->name;
   struct loading loading = {
       .instance = instance,
@@ -172,6 +174,7 @@ static enum fc_error load(struct fc_journal *journal,
   if (!error)
     error =
         fc_store_load_endpoints(journal->store, name, load_endpoint, &loading);
+  member->refused = loading.refused;
   if (!error && skipped)
     fc_instance_report(instance, FC_SEVERITY_WARNING,
                        "state file: %zu jobs are not restored: their rows make "
@@ -180,7 +183,8 @@ static enum fc_error load(struct fc_journal *journal,
   return error;
 }
 
-/* What the file has and memory does not know was dropped in the meantime. */
+/* What the file has and memory does not know was dropped in the meantime,
+ * unless the file has jobs that memory did not take: those must stay. */
 struct stale {
   struct fc_instance *instance;
   char (*ids)[FC_ID_MAX + 1];
@@ -221,8 +225,11 @@ static enum fc_error delete_stale(struct fc_journal *journal,
 static enum fc_error attach(struct fc_journal *journal, struct member *member,
                             struct fc_now now) {
   bool first = member->standing == NOT_LOADED;
-  enum fc_error error = first ? load(journal, member->instance, now)
-                              : delete_stale(journal, member->instance);
+  enum fc_error error = FC_OK;
+  if (first)
+    error = load(journal, member, now);
+  else if (!member->refused)
+    error = delete_stale(journal, member->instance);
   if (error)
     return error;
   member->standing = ATTACHED;

@@ -133,14 +133,15 @@ void fc_instance_restore_endpoint(struct fc_instance *instance,
                                   const struct fc_endpoint_record *record) {
   fc_instance_lock(instance);
   struct endpoint *endpoint = &instance->endpoints[record->kind];
-  endpoint->sunset_reported_s = record->sunset_reported_s;
-  endpoint->last_warning_given = record->last_warning_given;
-  endpoint->gone_reported = record->gone_reported;
-  endpoint->reported = (struct fc_endpoint_reported){
-      .sunset_s = record->sunset_reported_s,
-      .last_warning = record->last_warning_given,
-      .gone = record->gone_reported,
-  };
+  /* What was reported while the file was away is newer. */
+  if (!endpoint->sunset_reported_s) {
+    endpoint->sunset_reported_s = record->sunset_reported_s;
+    endpoint->last_warning_given = record->last_warning_given;
+    endpoint->reported.sunset_s = record->sunset_reported_s;
+    endpoint->reported.last_warning = record->last_warning_given;
+  }
+  endpoint->gone_reported |= record->gone_reported;
+  endpoint->reported.gone |= record->gone_reported;
   fc_instance_unlock(instance);
 }
 

@@ -504,6 +504,31 @@ START_TEST(jobs_beyond_max_jobs_at_a_restart_are_told_of) {
 }
 END_TEST
 
+/* They are in the file alone, and a file that goes and comes keeps them. */
+START_TEST(jobs_beyond_max_jobs_outlive_a_file_that_fails_for_a_while) {
+  sqlite3 *other;
+  leave_a_full_house();
+  settings.max_jobs = 2;
+  open_journal();
+  (void)fc_journal_turn(journal, now);
+  ck_assert_int_eq(sqlite3_open(path, &other), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL),
+                   SQLITE_OK);
+  drive_pass_ms(&now, 2000);
+  answer_all(FC_STATUS_COMPLETED);
+  (void)fc_journal_turn(journal, now);
+  ck_assert_int_eq(sqlite3_close(other), SQLITE_OK);
+  retry();
+  close_journal();
+  settings.max_jobs = 10;
+  open_journal();
+  ck_assert_uint_eq(known_jobs(FC_STATUS_COMPLETED), 2);
+  ck_assert_uint_eq(known_jobs(FC_STATUS_PROCESSING), 1);
+  ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), 1);
+  close_journal();
+}
+END_TEST
+
 START_TEST(configured_jobs_go_before_restored_registrations) {
   leave_a_full_house();
   settings.max_jobs = 3;
@@ -540,6 +565,25 @@ START_TEST(rows_that_make_no_sense_are_told_of_in_one_line) {
 }
 END_TEST
 
+START_TEST(a_late_file_does_not_undo_what_was_told_of_an_endpoint) {
+  use_state_file();
+  open_journal();
+  endpoint_ends(FC_ANSWER_NOT_FOUND);
+  (void)fc_journal_turn(journal, now);
+  close_journal();
+  int lock = lock_file();
+  open_journal();
+  endpoint_ends(endings[_i].answer);
+  ck_assert_ptr_nonnull(strstr(event(), endings[_i].says));
+  (void)close(lock);
+  retry();
+  drive_pass_ms(&now, 4000000);
+  endpoint_ends(endings[_i].answer);
+  ck_assert_str_eq(event(), "");
+  close_journal();
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("journal");
   TCase *tests = tcase_create("journal");
@@ -565,6 +609,11 @@ int main(void) {
                       sizeof(disappearances) / sizeof(disappearances[0]));
   tcase_add_test(tests, rows_that_make_no_sense_are_told_of_in_one_line);
   tcase_add_test(tests, jobs_beyond_max_jobs_at_a_restart_are_told_of);
+  tcase_add_test(tests,
+                 jobs_beyond_max_jobs_outlive_a_file_that_fails_for_a_while);
+  tcase_add_loop_test(tests,
+                      a_late_file_does_not_undo_what_was_told_of_an_endpoint, 0,
+                      sizeof(endings) / sizeof(endings[0]));
   tcase_add_test(tests, configured_jobs_go_before_restored_registrations);
   suite_add_tcase(suite, tests);
   return suite_run(suite);
