@@ -110,9 +110,9 @@ FC_MUST_USE enum fc_error fc_store_load_endpoints(struct fc_store *store,
  * PRAGMA synchronous=FULL) or rollback. After a failed call the only sensible
  * one is rollback; nothing of the transaction is then in the file. All fail
  * with FC_ERR_STATE and fc_store_detail, or FC_ERR_MEMORY. now_s is the time of
- * notifications that come into another state; an event both pending and handed
- * (it is to be repeated) is stored as pending. A job deleted takes its
- * notifications along. Numbers that are not finite are stored as absent. */
+ * notifications that come into another state; an event both pending and
+ * delivered (it is to be repeated) is stored as pending. A job deleted takes
+ * its notifications along. Numbers that are not finite are stored as absent. */
 FC_MUST_USE enum fc_error fc_store_begin(struct fc_store *store);
 FC_MUST_USE enum fc_error fc_store_put_job(struct fc_store *store,
                                            const char *instance,

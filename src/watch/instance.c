@@ -313,7 +313,7 @@ static bool is_overruled(const struct fc_job *job, enum fc_job_source source) {
 }
 
 /* What is pending of the job as the other kind is pending no more; the queue
- * passes over a job that owes nothing. */
+ * passes over a job with none pending. */
 static void change_kind(struct fc_instance *instance, struct fc_job *job,
                         const struct fc_kind *kind, struct fc_now now) {
   fc_registry_uncount(&instance->registry, job);

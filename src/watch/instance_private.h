@@ -41,7 +41,7 @@ struct fc_instance {
   pthread_mutex_t lock; /* all below */
   struct fc_registry registry;
   struct fc_schedule schedule;
-  struct fc_job *pending_first, *pending_last; /* jobs that owe events */
+  struct fc_job *pending_first, *pending_last; /* jobs with pending events */
   struct fc_job *unsaved_first, *unsaved_last; /* jobs the file lacks */
   struct fc_job *saving;                       /* jobs being written to it */
   bool saves;       /* there is a state file: changes are queued for it */

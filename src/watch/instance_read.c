@@ -133,7 +133,7 @@ bool fc_instance_views(struct fc_instance *instance, struct fc_now now,
   return job != NULL;
 }
 
-/* The first job that owes an event; those that owe none any more leave the
+/* The first job with a pending event; those without one any more leave the
  * queue. */
 static struct fc_job *first_pending(struct fc_instance *instance) {
   struct fc_job *job;

@@ -17,7 +17,7 @@
 
 enum {
   TURN_FAILED_WAIT_MS = 1000, /* after a turn that could not be made */
-  /* How long a key may be missing before that is trouble. */
+  /* How long a key may be missing before that is a problem. */
   KEY_PATIENCE_MIN_MS = 30 * 1000,
   KEY_PATIENCE_MAX_MS = 15 * 60 * 1000
 };
@@ -41,7 +41,7 @@ struct member {
   bool key_settling;              /* it changed then: read it if it stays */
   int64_t key_check_ms;
   bool key_missing;       /* there has been none to use so far */
-  int64_t key_trouble_ms; /* when that becomes trouble */
+  int64_t key_problem_ms; /* when that is a problem */
   struct fc_source source;
   struct poll_call **calls; /* all that were ever needed */
   size_t calls_len;
@@ -84,7 +84,7 @@ static enum fc_error take_key(struct member *member, unsigned *access,
   return error;
 }
 
-/* A file that comes soon after the daemon is no trouble. */
+/* A file that comes soon after the daemon is no problem. */
 static void key_is_missing(struct member *member, const char *detail,
                            struct fc_now now) {
   if (!member->key_missing) {
@@ -93,9 +93,9 @@ static void key_is_missing(struct member *member, const char *detail,
     patience_ms = fc_max64(patience_ms, KEY_PATIENCE_MIN_MS);
     patience_ms = fc_min64(patience_ms, KEY_PATIENCE_MAX_MS);
     member->key_missing = true;
-    member->key_trouble_ms = now.mono_ms + patience_ms;
+    member->key_problem_ms = now.mono_ms + patience_ms;
   }
-  if (now.mono_ms >= member->key_trouble_ms)
+  if (now.mono_ms >= member->key_problem_ms)
     fc_instance_key_unusable(member->instance, detail, now);
 }
 
