@@ -459,8 +459,7 @@ static void run_in_directory(const char *format) {
 static const char *const disappearances[] = {
     "rm -f state.db*",
     "rm -f state.db",
-    "rm -f state.db-wal state.db-shm && cp -p backup.db new.db && mv new.db "
-    "state.db",
+    "rm -f state.db-wal state.db-shm && cp -p backup.db new && mv new state.db",
 };
 
 START_TEST(a_file_that_was_taken_away_is_written_anew) {
