@@ -18,7 +18,8 @@ struct walk {
   uid_t owners[LINKS_MAX];
   size_t links;            /* followed so far */
   char name[NAME_MAX + 1]; /* the component under way */
-  char rest[PATH_MAX];     /* what is behind it, from its slash on */
+  const char *rest;        /* what is behind it, from its slash on ... */
+  char path[PATH_MAX];     /* ... to the end of this, which fills from there */
 };
 
 /* Takes over the descriptor. */
@@ -30,13 +31,13 @@ static void enter(struct walk *walk, int folder) {
 
 /* Puts a path before the rest. False with errno set. */
 static bool push(struct walk *walk, const char *path, size_t len) {
-  size_t rest_len = strlen(walk->rest);
-  if (len == 0 || len + rest_len >= sizeof(walk->rest)) {
+  size_t room = (size_t)(walk->rest - walk->path);
+  if (len == 0 || len > room) {
     errno = len ? ENAMETOOLONG : ENOENT;
     return false;
   }
-  memmove(walk->rest + len, walk->rest, rest_len + 1);
-  memcpy(walk->rest, path, len);
+  memcpy(walk->path + room - len, path, len);
+  walk->rest -= len;
   if (path[0] == '/')
     enter(walk, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
   return path[0] != '/' || walk->folder >= 0;
@@ -53,7 +54,7 @@ static bool pop(struct walk *walk) {
   }
   memcpy(walk->name, len ? start : ".", len ? len : 1);
   walk->name[len ? len : 1] = '\0';
-  memmove(walk->rest, start + len, strlen(start + len) + 1);
+  walk->rest = start + len;
   return true;
 }
 
@@ -119,6 +120,7 @@ static int open_last(const struct walk *walk, mode_t mode, bool examine) {
 
 int fc_path_open(const char *path, bool examine, bool *stranger) {
   struct walk walk = {.folder = AT_FDCWD};
+  walk.rest = walk.path + sizeof(walk.path) - 1; /* its NUL */
   struct stat info;
   int fd = -1;
   *stranger = false;

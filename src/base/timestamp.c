@@ -4,7 +4,6 @@
 
 #include "src/base/macros.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -235,8 +234,9 @@ bool fc_timestamp_http(const char *text, size_t len, int64_t now_s,
 
 const char *fc_timestamp_format(char text[FC_TIMESTAMP_SIZE], int64_t epoch_s) {
   struct tm tm = fields_of(epoch_s);
-  (void)snprintf(text, FC_TIMESTAMP_SIZE, "%04d-%02d-%02dT%02d:%02d:%02dZ",
-                 tm.tm_year + TM_YEAR_0, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-                 tm.tm_min, tm.tm_sec);
+  size_t used = 0;
+  fc_text_append(text, FC_TIMESTAMP_SIZE, &used,
+                 "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + TM_YEAR_0,
+                 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
   return text;
 }

@@ -344,7 +344,7 @@ START_TEST(without_a_state_file_jobs_come_and_go_for_ever) {
   settings.max_jobs = 3;
   open_journal();
   for (int round = 0; round < 3; round++) {
-    char id[3][8];
+    char id[3][24];
     for (int i = 0; i < 3; i++) {
       (void)snprintf(id[i], sizeof(id[i]), "%d-%d", round, i);
       ck_assert_int_eq(add(id[i], FC_SOURCE_REGISTRATION), FC_OK);
