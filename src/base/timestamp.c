@@ -3,6 +3,7 @@
 #include "src/base/timestamp.h"
 
 #include "src/base/macros.h"
+#include "src/base/text.h"
 
 #include <string.h>
 #include <time.h>
