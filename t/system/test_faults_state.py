@@ -380,6 +380,8 @@ class StateFaults(SystemTest):
             for row in self.rows))
         self.each("the end of a job is told of", lambda row: row.told(
             r"ending \(\S+\) failed: no"))
+        # A lock counts when it is still there at the second attempt.
+        self.clock_.step(mono=RETRY_SECONDS)
         self.each("the fault is told of", lambda row: not row.text or row.told(
             "state file unusable: .*(?:%s)" % row.text))
         polls = self.server.requests()
