@@ -175,6 +175,14 @@ static void read_file(struct fc_source *source, struct fc_now now) {
     report_unreadable(source, error, detail);
     return;
   }
+  /* One that is being written may be of two versions: the next look takes it.
+   */
+  struct fc_file_stamp stamp = source->stamp;
+  if (fc_file_untrusted_changed(source->path, &stamp)) {
+    source->stamp = (struct fc_file_stamp){0};
+    free(text);
+    return;
+  }
   if (holds_key(source, text, len)) {
     report_unreadable(source, FC_ERR_ARGUMENT, "holds the API key");
     explicit_bzero(text, len);
