@@ -105,6 +105,8 @@ static void restore_known(struct fc_instance *instance, struct fc_job *job,
   job->sources |= (uint8_t)(record->sources & ~(unsigned)FC_SOURCE_CONFIG);
   if (job->status == FC_STATUS_NONE && !job->in_flight) {
     restore_all(instance, job, record, clean);
+    if (record->flags & FC_RECORD_FORGOTTEN) /* and it is wanted again */
+      job->silent = false;
     restore_poll(instance, job, now);
     fc_instance_set_timer(instance, job, now);
     return;

@@ -547,6 +547,28 @@ static void sql(const char *text) {
   ck_assert_int_eq(sqlite3_close(file), SQLITE_OK);
 }
 
+/* It ended, left the configuration, and is in it again: it shows, untold. */
+START_TEST(a_job_that_is_configured_again_has_its_series_again) {
+  struct fc_job_view view;
+  size_t len;
+  use_state_file();
+  open_journal();
+  ck_assert_int_eq(add("a", FC_SOURCE_CONFIG), FC_OK);
+  answer_all(FC_STATUS_COMPLETED);
+  close_journal();
+  open_journal();
+  close_journal();
+  journal = fc_journal_new(path, now);
+  instance = fc_instance_new(&settings, 1000, 1);
+  ck_assert_int_eq(add("a", FC_SOURCE_CONFIG), FC_OK);
+  ck_assert_int_eq(fc_journal_add(journal, instance, now), FC_OK);
+  ck_assert_uint_eq(known_jobs(FC_STATUS_COMPLETED), 1);
+  (void)fc_instance_views(instance, now, true, &view, 1, &len);
+  ck_assert_uint_eq(len, 1);
+  close_journal();
+}
+END_TEST
+
 START_TEST(rows_that_make_no_sense_are_told_of_in_one_line) {
   struct fc_report note;
   leave_a_full_house();
@@ -606,6 +628,7 @@ int main(void) {
   tcase_add_test(tests, a_lock_that_stays_is_a_failure);
   tcase_add_loop_test(tests, a_file_that_was_taken_away_is_written_anew, 0,
                       sizeof(disappearances) / sizeof(disappearances[0]));
+  tcase_add_test(tests, a_job_that_is_configured_again_has_its_series_again);
   tcase_add_test(tests, rows_that_make_no_sense_are_told_of_in_one_line);
   tcase_add_test(tests, jobs_beyond_max_jobs_at_a_restart_are_told_of);
   tcase_add_test(tests,
