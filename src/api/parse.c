@@ -204,17 +204,18 @@ static void take_error(struct json_object *root, const struct slice *error_text,
                        struct fc_reply *reply) {
   struct json_object *stop = member(root, "stopReason", json_type_string);
   char *text = reply->error;
-  size_t size = sizeof(reply->error), used = 0;
+  size_t size = sizeof(reply->error), used = 0, reason_len = 0;
   reply->says_cancelled =
       fc_text_says_cancelled(error_text->text, error_text->len);
   if (stop) {
     char word[FC_WORD_SIZE];
     take_word(stop, secrets, word);
-    fc_text_append(text, size, &used, "%s%s", word,
-                   word[0] && error_text->len ? ": " : "");
+    reason_len = strlen(word);
+    fc_text_append(text, size, &used, "%s%s", word, word[0] ? ": " : "");
   }
-  (void)fc_text_line_masked(secrets, text + used, size - used, error_text->text,
-                            error_text->len);
+  if (!fc_text_line_masked(secrets, text + used, size - used, error_text->text,
+                           error_text->len))
+    text[reason_len] = '\0';
 }
 
 enum fc_error fc_parse_reply(const char *json, size_t len,

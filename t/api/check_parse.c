@@ -462,6 +462,7 @@ static const struct {
     {"{\"stopReason\":\" \",\"error\":\"no\"}", "no"},
     {"{\"stopReason\":7,\"error\":\"no\"}", "no"},
     {"{\"stopReason\":null}", ""},
+    {"{\"stopReason\":\"x\",\"error\":\" \"}", "x"},
 };
 enum { STOPS = sizeof(stops) / sizeof(stops[0]) };
 
