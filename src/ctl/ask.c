@@ -112,10 +112,12 @@ static void judge(struct round *round, const struct fc_result *result) {
                    round->failures >= FC_SCHEDULE_FAILURES;
 }
 
-/* It is not asked for again. True while its request is under way. */
+/* It is not asked for again, also if this was said before. True while its
+ * request is under way. */
 static bool forget(struct round *round, const char *id, struct fc_now now) {
-  return fc_instance_forget(round->instance, id, FC_SOURCE_CONFIG, now) ==
-             FC_OK &&
+  enum fc_error error =
+      fc_instance_forget(round->instance, id, FC_SOURCE_CONFIG, now);
+  return (!error || error == FC_ERR_NOT_FOUND) &&
          fc_instance_knows(round->instance, id);
 }
 

@@ -238,6 +238,13 @@ class Status(Tool):
             if line.startswith("total")]
         self.assertLessEqual(int(total[0].split()[1]), 40)
 
+    def test_what_was_asked_before_the_others_were_given_up_is_answered(self):
+        self.server.script("job extract slow\n  state completed delay=1500\n"
+                           "job extract *\n  state x code=429 body=\"{}\"\n")
+        jobs, _ = self.jobs("slow", *("x%d" % i for i in range(50)))
+        self.assertEqual(jobs["slow"]["status"], "completed")
+        self.assertIn("not asked for", jobs["x49"]["trouble"])
+
     def test_a_server_that_cannot_be_reached_is_told(self):
         port = harness.free_port()
         for url, words in (("http://127.0.0.1:%d" % port, "check --url"),
