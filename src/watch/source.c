@@ -175,11 +175,11 @@ static void read_file(struct fc_source *source, struct fc_now now) {
     report_unreadable(source, error, detail);
     return;
   }
-  /* One that is being written may be of two versions: the next look takes it.
-   */
+  /* A file that changed meanwhile may be of two versions: the next look. */
   struct fc_file_stamp stamp = source->stamp;
   if (fc_file_untrusted_changed(source->path, &stamp)) {
     source->stamp = (struct fc_file_stamp){0};
+    explicit_bzero(text, len); /* it was not looked at for the key */
     free(text);
     return;
   }
