@@ -20,6 +20,7 @@ import glob
 import grp
 import os
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -72,9 +73,14 @@ def wait_until_empty(find, what, seconds=15.0):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below the range from which the system takes ports of its own choice: one of
+    those may be anybody's by the time it is listened on."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+        first = max(int(file.read().split()[0]), 2048)
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.randrange(first // 2, first)))
+            return probe.getsockname()[1]
 
 
 def http_get(url, timeout=5):
