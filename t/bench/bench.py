@@ -22,7 +22,7 @@ import tempfile
 import time
 import urllib.request
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "system"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "system"))
 import harness  # noqa: E402 (found by the path above)
 
 BENCH = os.path.join(harness.BUILD, "t", "bench")
