@@ -25,7 +25,7 @@ import urllib.request
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "system"))
 import harness  # noqa: E402 (found by the path above)
 
-BENCH = os.path.join(harness.BUILD, "t", "bench")
+BENCH = os.path.join(harness.BUILD, "t", "bench", "bench")
 ROOT = os.path.join(harness.SOURCE, "build-aux", "root")
 TICKS = os.sysconf("SC_CLK_TCK")
 JOBS = 10000
