@@ -119,51 +119,28 @@ static void counter(struct pass *pass, enum fc_metric metric,
   dispatch(pass, metric, type_instance, (value_t){.derive = (derive_t)value});
 }
 
-static bool view_status(const struct fc_job_view *view, double *value) {
-  *value = view->status;
-  return true;
-}
+#define VIEW(member) offsetof(struct fc_job_view, member)
+#define FACT(member) VIEW(facts.member)
 
-static bool view_expiry(const struct fc_job_view *view, double *value) {
-  *value = (double)view->expiry_s;
-  return view->has_expiry;
-}
-
-static bool view_duration(const struct fc_job_view *view, double *value) {
-  *value = (double)view->duration_s;
-  return view->has_duration;
-}
-
-static bool view_tokens(const struct fc_job_view *view, double *value) {
-  *value = view->tokens;
-  return view->has_tokens;
-}
-
-static bool view_credits(const struct fc_job_view *view, double *value) {
-  *value = view->credits;
-  return view->has_credits;
-}
-
-static bool view_percent(const struct fc_job_view *view, double *value) {
-  *value = view->percent;
-  return view->has_percent;
-}
-
+/* Figures with their flags. */
 static const struct {
   enum fc_metric metric;
-  bool (*get)(const struct fc_job_view *view, double *value);
+  size_t value, has;
 } job_metrics[] = {
-    {FC_METRIC_JOB_STATUS, view_status},   {FC_METRIC_JOB_EXPIRY, view_expiry},
-    {FC_METRIC_DURATION, view_duration},   {FC_METRIC_JOB_TOKENS, view_tokens},
-    {FC_METRIC_JOB_CREDITS, view_credits}, {FC_METRIC_PERCENT, view_percent},
+    {FC_METRIC_JOB_EXPIRY, VIEW(expiry_s), VIEW(has_expiry)},
+    {FC_METRIC_DURATION, VIEW(duration_s), VIEW(has_duration)},
+    {FC_METRIC_JOB_TOKENS, FACT(tokens), FACT(has_tokens)},
+    {FC_METRIC_JOB_CREDITS, FACT(credits), FACT(has_credits)},
+    {FC_METRIC_PERCENT, FACT(percent), FACT(has_percent)},
 };
 
 static void dispatch_job(struct pass *pass, const struct fc_job_view *view) {
-  for (size_t i = 0; i < sizeof(job_metrics) / sizeof(job_metrics[0]); i++) {
-    double value;
-    if (job_metrics[i].get(view, &value))
-      gauge(pass, job_metrics[i].metric, view->name, value);
-  }
+  const char *base = (const char *)view;
+  gauge(pass, FC_METRIC_JOB_STATUS, view->name, view->facts.status);
+  for (size_t i = 0; i < sizeof(job_metrics) / sizeof(job_metrics[0]); i++)
+    if (*(const bool *)(base + job_metrics[i].has))
+      gauge(pass, job_metrics[i].metric, view->name,
+            *(const double *)(const void *)(base + job_metrics[i].value));
 }
 
 static void dispatch_jobs(struct pass *pass, struct fc_instance *instance,

@@ -153,9 +153,9 @@ static enum fc_error parse_body(struct fc_call *call) {
   if (!error)
     error = fc_parse_reply(json, len, &secrets, &call->result.reply);
   struct fc_reply *reply = &call->result.reply;
-  if (reply->status == FC_STATUS_FAILED && reply->says_cancelled &&
+  if (reply->facts.status == FC_STATUS_FAILED && reply->says_cancelled &&
       call->kind->cancelled_reads_failed)
-    reply->status = FC_STATUS_CANCELLED;
+    reply->facts.status = FC_STATUS_CANCELLED;
   return error;
 }
 
@@ -171,7 +171,7 @@ static void classify_answer(struct fc_result *result,
   case FC_ANSWER_STATUS:
     if (body_error)
       fail(result, body_error, "the body is no complete JSON object");
-    else if (result->reply.status == FC_STATUS_NONE)
+    else if (result->reply.facts.status == FC_STATUS_NONE)
       fail(result, FC_ERR_BODY, "the body has no status string");
     break;
   case FC_ANSWER_NOT_FOUND:
@@ -268,7 +268,7 @@ static const struct fc_exchange_ops ops = {
 static void call_reset(struct fc_call *call) {
   fc_envelope_reset(&call->envelope);
   memset(&call->result, 0, sizeof(call->result));
-  call->result.reply.status = FC_STATUS_NONE;
+  call->result.reply.facts.status = FC_STATUS_NONE;
   call->body_error = FC_OK;
   call->drained_bytes = 0;
   call->has_retry_header = false;

@@ -119,28 +119,37 @@ static void take_status(struct json_object *root,
                         const struct fc_secrets *secrets,
                         struct fc_reply *reply) {
   struct json_object *status = member(root, "status", json_type_string);
-  reply->status = FC_STATUS_NONE;
+  reply->facts.status = FC_STATUS_NONE;
   if (!status)
     return;
   struct slice slice = slice_of(status);
-  reply->status = fc_status_from_wire(slice.text, slice.len);
+  reply->facts.status = (int8_t)fc_status_from_wire(slice.text, slice.len);
   take_word(status, secrets, reply->status_word);
 }
 
-static void take_expires_at(struct json_object *root, struct fc_reply *reply) {
+static void take_expires_at(struct json_object *root, struct fc_facts *facts) {
   struct json_object *expires = member(root, "expiresAt", json_type_string);
   if (!expires)
     return;
   struct slice slice = slice_of(expires);
-  reply->has_expires_at =
-      fc_timestamp_rfc3339(slice.text, slice.len, &reply->expires_at);
+  facts->has_expires_at =
+      fc_timestamp_rfc3339(slice.text, slice.len, &facts->expires_at_s);
 }
 
-static void take_figures(struct json_object *root, struct fc_reply *reply) {
-  reply->has_tokens = take_number(root, "tokensUsed", &reply->tokens);
-  reply->has_credits = take_number(root, "creditsUsed", &reply->credits);
-  reply->has_completed = take_number(root, "completed", &reply->completed);
-  reply->has_total = take_number(root, "total", &reply->total);
+static void take_percent(struct json_object *root, struct fc_facts *facts) {
+  double completed, total;
+  if (!take_number(root, "completed", &completed) ||
+      !take_number(root, "total", &total) || !(total > 0))
+    return;
+  facts->has_percent = true;
+  facts->percent = completed < total ? 100.0 * completed / total : 100.0;
+}
+
+static void take_figures(struct json_object *root, struct fc_facts *facts) {
+  take_expires_at(root, facts);
+  take_percent(root, facts);
+  facts->has_tokens = take_number(root, "tokensUsed", &facts->tokens);
+  facts->has_credits = take_number(root, "creditsUsed", &facts->credits);
 }
 
 /* The string inside an error object that says most; NULL if there is none. */
@@ -232,8 +241,7 @@ enum fc_error fc_parse_reply(const char *json, size_t len,
     goto out;
   take_status(root, secrets, &taken);
   taken.has_success = member(root, "success", json_type_boolean) != NULL;
-  take_expires_at(root, &taken);
-  take_figures(root, &taken);
+  take_figures(root, &taken.facts);
   take_retry_after(root, &error_text, &taken);
   take_error(root, &error_text, secrets, &taken);
   replacement = member(root, "replacement", json_type_string);

@@ -9,6 +9,7 @@
 #ifndef FC_PARSE_H
 #define FC_PARSE_H
 
+#include "src/api/facts.h"
 #include "src/api/status.h"
 #include "src/base/error.h"
 #include "src/base/macros.h"
@@ -22,16 +23,13 @@
 /* Every member that the reply had and that had the type we expect; the rest is
  * absent, which is no error. Text is one safe line (src/base/text.h). */
 struct fc_reply {
-  enum fc_status status; /* FC_STATUS_NONE: no status string in the reply */
+  struct fc_facts facts; /* status FC_STATUS_NONE: no status string in the
+                            reply. A number is an integer of 63 bits or fewer;
+                            no percent while `total` is 0 */
   bool has_success;      /* a boolean, of whatever value */
-  bool has_expires_at;   /* an RFC 3339 date-time */
-  bool has_tokens, has_credits, has_completed, has_total, has_retry_after;
-  int64_t expires_at; /* epoch seconds */
-  double tokens;      /* finite, >= 0; an integer of 63 bits or fewer */
-  double credits;
-  double completed, total; /* pages; finite, >= 0 */
-  int64_t retry_after_s;   /* 0 to FC_TEXT_DELAY_MAX_S: retry_after_seconds
-                              rounded up, else from the error text */
+  bool has_retry_after;
+  int64_t retry_after_s; /* 0 to FC_TEXT_DELAY_MAX_S: retry_after_seconds
+                            rounded up, else from the error text */
   char status_word[FC_WORD_SIZE]; /* the status as sent */
   char replacement[FC_WORD_SIZE]; /* "/v2/scrape"; "" when absent */
   bool says_cancelled; /* the text of `error` says that the job was cancelled:

@@ -202,7 +202,7 @@ enum fc_error ctl_ask(const struct ctl_options *options,
   struct round round = {.settings = &options->settings, .answers = answers};
   for (size_t i = 0; i < options->settings.jobs_len; i++) {
     answers[i].spec = &options->settings.jobs[i];
-    answers[i].job.status = FC_STATUS_NONE;
+    fc_job_init(&answers[i].job, answers[i].spec->kind);
   }
   enum fc_error error = round_init(&round);
   if (!error)
@@ -214,20 +214,11 @@ enum fc_error ctl_ask(const struct ctl_options *options,
 struct ctl_row ctl_answer_row(const struct ctl_answer *answer) {
   const struct fc_job *job = &answer->job;
   return (struct ctl_row){
-      .kind = answer->spec->kind,
-      .id = answer->spec->id,
-      .status = job->status,
-      .stalled = job->stalled,
-      .has_percent = job->has_percent,
-      .has_expires_at = job->has_expires_at,
-      .has_tokens = job->has_tokens,
-      .has_credits = job->has_credits,
-      .percent = job->percent,
-      .tokens = job->tokens,
-      .credits = job->credits,
-      .expires_at_s = job->expires_at_s,
+      .record = {.id = answer->spec->id,
+                 .error = job->error,
+                 .facts = job->facts,
+                 .history = job->history},
       .now_s = answer->now_s,
-      .error = job->error,
       .problem = answer->problem[0] ? answer->problem : NULL,
   };
 }

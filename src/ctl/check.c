@@ -41,9 +41,9 @@ enum ctl_state ctl_state_worse(enum ctl_state a, enum ctl_state b) {
 /* False where no result waits to be fetched. */
 static bool expiry_of(const struct ctl_answer *answer, int64_t *left_s) {
   const struct fc_job *job = &answer->job;
-  if (job->status != FC_STATUS_COMPLETED || !job->has_expires_at)
+  if (job->facts.status != FC_STATUS_COMPLETED || !job->facts.has_expires_at)
     return false;
-  *left_s = job->expires_at_s - answer->now_s;
+  *left_s = job->facts.expires_at_s - answer->now_s;
   return true;
 }
 
@@ -51,7 +51,7 @@ static enum ctl_state state_of(const struct ctl_options *options,
                                const struct ctl_answer *answer) {
   const struct fc_job *job = &answer->job;
   int64_t left_s;
-  if (job->status == FC_STATUS_NONE)
+  if (job->facts.status == FC_STATUS_NONE)
     return CTL_STATE_UNKNOWN;
   if (expiry_of(answer, &left_s)) {
     if (options->has_critical && left_s < options->critical_s)
@@ -59,7 +59,8 @@ static enum ctl_state state_of(const struct ctl_options *options,
     if (options->has_warning && left_s < options->warning_s)
       return CTL_STATE_WARNING;
   }
-  return job->stalled ? CTL_STATE_WARNING : state_of_status[job->status];
+  return job->history.stalled ? CTL_STATE_WARNING
+                              : state_of_status[job->facts.status];
 }
 
 static void say_status(const struct ctl_answer *answer, enum ctl_state state,
@@ -68,10 +69,12 @@ static void say_status(const struct ctl_answer *answer, enum ctl_state state,
   char span[CTL_SPAN_SIZE];
   int64_t left_s;
   fc_text_append(text, size, used, "%s",
-                 job->stalled ? "stalled: the server no longer has its record"
-                              : fc_status_name(job->status));
-  if (!job->stalled && job->status == FC_STATUS_PROCESSING && job->has_percent)
-    fc_text_append(text, size, used, " (%.0f%%)", job->percent);
+                 job->history.stalled
+                     ? "stalled: the server no longer has its record"
+                     : fc_status_name(job->facts.status));
+  if (!job->history.stalled && job->facts.status == FC_STATUS_PROCESSING &&
+      job->facts.has_percent)
+    fc_text_append(text, size, used, " (%.0f%%)", job->facts.percent);
   if (state != CTL_STATE_OK && expiry_of(answer, &left_s))
     fc_text_append(text, size, used,
                    left_s < 0 ? ", but its result has expired %s ago"
@@ -87,7 +90,7 @@ void ctl_check_judge(const struct ctl_options *options,
   verdict->state = state_of(options, answer);
   fc_text_append(verdict->text, sizeof(verdict->text), &used, "%s %s ",
                  answer->spec->kind->name, answer->spec->id);
-  if (job->status == FC_STATUS_NONE)
+  if (job->facts.status == FC_STATUS_NONE)
     fc_text_append(verdict->text, sizeof(verdict->text), &used,
                    "has no answer");
   else
@@ -110,11 +113,11 @@ static void figures_add(struct figures *figures,
                         const struct ctl_answer *answer) {
   int64_t left_s;
   figures->jobs++;
-  if (answer->job.status == FC_STATUS_NONE)
+  if (answer->job.facts.status == FC_STATUS_NONE)
     figures->unanswered++;
   else
-    figures->by_status[answer->job.status]++;
-  figures->stalled += answer->job.stalled;
+    figures->by_status[answer->job.facts.status]++;
+  figures->stalled += answer->job.history.stalled;
   if (answer->seconds > figures->seconds)
     figures->seconds = answer->seconds;
   if (expiry_of(answer, &left_s) &&

@@ -49,32 +49,10 @@ static enum fc_error list_job(const char *instance,
                               const struct fc_job_record *record, void *data) {
   struct list *list = data;
   /* Kept by the plugin only so that it is not told of again. */
-  if (record->flags & FC_RECORD_FORGOTTEN)
+  if (record->history.forgotten)
     return FC_OK;
   const struct ctl_row row = {
-      .instance = instance,
-      .name = record->name,
-      .kind = fc_kind_get(record->kind),
-      .id = record->id,
-      .status = record->status,
-      .stalled = record->stalled,
-      .has_percent = record->has_percent,
-      .has_expires_at = record->has_expires_at,
-      .has_tokens = record->has_tokens,
-      .has_credits = record->has_credits,
-      .percent = record->percent,
-      .tokens = record->tokens,
-      .credits = record->credits,
-      .expires_at_s = record->expires_at_s,
-      .now_s = list->now_s,
-      .error = record->error,
-      .sources = record->sources,
-      .has_processing_since = record->has_processing_since,
-      .has_ended = record->has_ended,
-      .first_seen_s = record->first_seen_s,
-      .processing_since_s = record->processing_since_s,
-      .ended_s = record->ended_s,
-  };
+      .instance = instance, .record = *record, .now_s = list->now_s};
   if (list->table)
     return ctl_table_add(list->table, &row) ? FC_OK : FC_ERR_MEMORY;
   (void)fputs(list->len++ ? ",\n " : "[", list->json);

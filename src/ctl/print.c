@@ -6,6 +6,7 @@
 #include "src/base/macros.h"
 #include "src/base/text.h"
 #include "src/base/timestamp.h"
+#include "src/state/column.h"
 #include "src/watch/job.h"
 
 #include <inttypes.h>
@@ -63,51 +64,60 @@ static void cell_text(char cell[CELL_SIZE], const char *text) {
   (void)fc_text_line(cell, CELL_SIZE, text, strlen(text));
 }
 
+static const struct fc_kind *kind_of(const struct ctl_row *row) {
+  return fc_kind_get(row->record.history.kind);
+}
+
 static void cell_instance(char cell[CELL_SIZE], const struct ctl_row *row) {
   cell_text(cell, row->instance);
 }
 
 static void cell_name(char cell[CELL_SIZE], const struct ctl_row *row) {
-  cell_text(cell, row->name);
+  cell_text(cell, row->record.name);
 }
 
 static void cell_kind(char cell[CELL_SIZE], const struct ctl_row *row) {
-  cell_text(cell, row->kind->name);
+  cell_text(cell, kind_of(row)->name);
 }
 
 static void cell_id(char cell[CELL_SIZE], const struct ctl_row *row) {
-  cell_text(cell, row->id);
+  cell_text(cell, row->record.id);
 }
 
 static void cell_status(char cell[CELL_SIZE], const struct ctl_row *row) {
-  cell_text(cell, row->stalled ? "stalled"
-                  : row->status == FC_STATUS_NONE
+  cell_text(cell, row->record.history.stalled ? "stalled"
+                  : row->record.facts.status == FC_STATUS_NONE
                       ? "-"
-                      : fc_status_name(row->status));
+                      : fc_status_name(row->record.facts.status));
 }
 
 static void cell_done(char cell[CELL_SIZE], const struct ctl_row *row) {
-  if (row->has_percent)
-    (void)snprintf(cell, CELL_SIZE, "%.0f%%", row->percent);
+  if (row->record.facts.has_percent)
+    (void)snprintf(cell, CELL_SIZE, "%.0f%%", row->record.facts.percent);
 }
 
 static void cell_expires(char cell[CELL_SIZE], const struct ctl_row *row) {
   char span[CTL_SPAN_SIZE];
-  if (row->has_expires_at && row->status != FC_STATUS_LOST)
-    cell_text(cell, ctl_span(span, row->expires_at_s - row->now_s));
+  if (row->record.facts.has_expires_at &&
+      row->record.facts.status != FC_STATUS_LOST)
+    cell_text(cell,
+              ctl_span(span, row->record.facts.expires_at_s - row->now_s));
 }
 
 static void cell_billed(char cell[CELL_SIZE], const struct ctl_row *row) {
   size_t used = 0;
-  if (row->has_tokens)
-    fc_text_append(cell, CELL_SIZE, &used, "%.15g tokens", row->tokens);
-  if (row->has_credits)
+  if (row->record.facts.has_tokens)
+    fc_text_append(cell, CELL_SIZE, &used, "%.15g tokens",
+                   row->record.facts.tokens);
+  if (row->record.facts.has_credits)
     fc_text_append(cell, CELL_SIZE, &used, "%s%.15g credits", used ? ", " : "",
-                   row->credits);
+                   row->record.facts.credits);
 }
 
 static void cell_note(char cell[CELL_SIZE], const struct ctl_row *row) {
-  cell_text(cell, row->error ? row->error : row->problem ? row->problem : "");
+  cell_text(cell, row->record.error ? row->record.error
+                  : row->problem    ? row->problem
+                                    : "");
 }
 
 static const struct column {
@@ -162,7 +172,7 @@ bool ctl_table_add(struct ctl_table *table, const struct ctl_row *row) {
   if (!table_grow(table))
     return false;
   struct table_row *kept = &table->rows[table->len++];
-  *kept = (struct table_row){.status = row->status};
+  *kept = (struct table_row){.status = row->record.facts.status};
   for (size_t i = 0; i < COLUMNS; i++) {
     char cell[CELL_SIZE] = "";
     if (columns[i].of_names && !table->with_names)
@@ -241,12 +251,12 @@ static void json_number(FILE *out, const char *name, bool has, double value) {
     json_text(out, name, NULL);
 }
 
-static void json_time(FILE *out, const char *name, bool has, int64_t time_s) {
+static void json_time(FILE *out, const char *name, int64_t time_s) {
   char text[FC_TIMESTAMP_SIZE];
-  json_text(out, name, has ? fc_timestamp_format(text, time_s) : NULL);
+  json_text(out, name, fc_timestamp_format(text, time_s));
 }
 
-static void json_sources(FILE *out, unsigned sources) {
+static void json_sources(FILE *out, const char *name, int64_t sources) {
   static const struct {
     unsigned bit;
     const char *name;
@@ -254,43 +264,49 @@ static void json_sources(FILE *out, unsigned sources) {
                {FC_SOURCE_FILE, "file"},
                {FC_SOURCE_REGISTRATION, "registration"}};
   const char *comma = "";
-  (void)fputs(",\"sources\":[", out);
+  (void)fprintf(out, ",\"%s\":[", name);
   for (size_t i = 0; i < COUNT_OF(names); i++)
-    if (sources & names[i].bit) {
+    if ((unsigned)sources & names[i].bit) {
       (void)fprintf(out, "%s\"%s\"", comma, names[i].name);
       comma = ",";
     }
   (void)fputc(']', out);
 }
 
-static void json_stored(FILE *out, const struct ctl_row *row) {
-  json_sources(out, row->sources);
-  json_time(out, "first_seen", true, row->first_seen_s);
-  json_time(out, "processing_since", row->has_processing_since,
-            row->processing_since_s);
-  json_time(out, "ended", row->has_ended, row->ended_s);
+static void json_column(FILE *out, const struct fc_column *column,
+                        const struct fc_job_record *record) {
+  struct fc_value value = fc_column_get(column, record);
+  enum fc_column_form form = fc_column_form(column);
+  if (value.type == FC_VALUE_NULL ||
+      (form == FC_FORM_STATUS && record->facts.status == FC_STATUS_NONE))
+    json_text(out, column->name, NULL);
+  else if (form == FC_FORM_TIME)
+    json_time(out, column->name, value.integer);
+  else if (form == FC_FORM_BOOL)
+    (void)fprintf(out, ",\"%s\":%s", column->name,
+                  value.integer ? "true" : "false");
+  else if (form == FC_FORM_SOURCES)
+    json_sources(out, column->name, value.integer);
+  else if (value.type == FC_VALUE_REAL)
+    json_number(out, column->name, true, value.real);
+  else
+    json_text(out, column->name, value.text);
 }
 
 void ctl_json_row(FILE *out, const struct ctl_row *row) {
-  bool known = row->status != FC_STATUS_NONE;
-  (void)fprintf(out, "{\"kind\":\"%s\"", row->kind->name);
-  json_text(out, "id", row->id);
-  if (row->name) {
+  const struct fc_facts *facts = &row->record.facts;
+  bool known = facts->status != FC_STATUS_NONE;
+  (void)fprintf(out, known ? "{\"code\":%d" : "{\"code\":null", facts->status);
+  if (row->instance)
     json_text(out, "instance", row->instance);
-    json_text(out, "name", row->name);
+  for (size_t i = 0; i < fc_job_columns.len; i++) {
+    const struct fc_column *column = &fc_job_columns.column[i];
+    if (column->use == FC_COLUMN_SHOWN ||
+        (column->use == FC_COLUMN_STORED && row->instance))
+      json_column(out, column, &row->record);
   }
-  json_text(out, "status", known ? fc_status_name(row->status) : NULL);
-  json_number(out, "code", known, row->status);
-  (void)fprintf(out, ",\"stalled\":%s", row->stalled ? "true" : "false");
-  json_number(out, "percent", row->has_percent, row->percent);
-  json_time(out, "expires_at", row->has_expires_at, row->expires_at_s);
-  json_number(out, "expires_in", row->has_expires_at,
-              (double)(row->expires_at_s - row->now_s));
-  json_number(out, "tokens", row->has_tokens, row->tokens);
-  json_number(out, "credits", row->has_credits, row->credits);
-  json_text(out, "error", row->error);
+  json_number(out, "expires_in", facts->has_expires_at,
+              (double)(facts->expires_at_s - row->now_s));
   json_text(out, "trouble", row->problem);
-  if (row->name)
-    json_stored(out, row);
   (void)fputc('}', out);
 }

@@ -7,28 +7,20 @@
 #define FC_CTL_PRINT_H
 
 #include "src/api/status.h"
+#include "src/watch/record.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
-/* What is known of a job. Strings are borrowed and may hold anything. */
+/* A job to show. Strings are borrowed and may hold anything. */
 struct ctl_row {
-  const char *instance, *name; /* NULL: not of this list */
-  const struct fc_kind *kind;
-  const char *id;
-  enum fc_status status;
-  bool stalled;
-  bool has_percent, has_expires_at, has_tokens, has_credits;
-  double percent, tokens, credits;
-  int64_t expires_at_s, now_s; /* epoch, both on the server's clock */
-  const char *error;           /* why the job failed; NULL: none */
+  const char *instance; /* NULL: the row is not of a state file, and has no name
+                           either, sources or times */
+  struct fc_job_record record;
+  int64_t now_s;       /* epoch, on the server's clock */
   const char *problem; /* why nothing, or nothing good, is known; NULL: none */
-  /* From the state file only: 0 sources. */
-  unsigned sources;
-  bool has_processing_since, has_ended;
-  int64_t first_seen_s, processing_since_s, ended_s;
 };
 
 enum { CTL_SPAN_SIZE = 24 };

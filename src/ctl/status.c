@@ -18,7 +18,7 @@
 static int exit_of(const struct ctl_answer *answers, size_t len) {
   int worst = CTL_GOOD;
   for (size_t i = 0; i < len; i++) {
-    int status = answers[i].job.status;
+    int status = answers[i].job.facts.status;
     if (status == FC_STATUS_NONE)
       return CTL_UNKNOWN;
     if (status != FC_STATUS_COMPLETED && status != FC_STATUS_PROCESSING)

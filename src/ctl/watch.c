@@ -248,7 +248,7 @@ static int signal_pending(const sigset_t *set) {
 
 static int exit_of(const struct watch *watch) {
   for (size_t i = 0; i < watch->len; i++)
-    if (watch->jobs[i].view.status != FC_STATUS_COMPLETED)
+    if (watch->jobs[i].view.facts.status != FC_STATUS_COMPLETED)
       return CTL_BAD;
   return CTL_GOOD;
 }

@@ -13,7 +13,7 @@
 enum { LINE_SIZE = 1024, BAR = 20 };
 
 bool ctl_watched_has_ended(const struct ctl_watched *watched) {
-  return watched->has_view && fc_status_has_ended(watched->view.status);
+  return watched->has_view && fc_status_has_ended(watched->view.facts.status);
 }
 
 void ctl_watched_take_event(struct ctl_watched *watched,
@@ -26,12 +26,13 @@ void ctl_watched_take_event(struct ctl_watched *watched,
 static const char *status_word(const struct ctl_watched *watched) {
   if (!watched->has_view)
     return "waiting";
-  return watched->stalled ? "stalled" : fc_status_name(watched->view.status);
+  return watched->stalled ? "stalled"
+                          : fc_status_name(watched->view.facts.status);
 }
 
 static int percent_of(const struct ctl_watched *watched) {
-  return watched->has_view && watched->view.has_percent
-             ? (int)watched->view.percent
+  return watched->has_view && watched->view.facts.has_percent
+             ? (int)watched->view.facts.percent
              : -1;
 }
 
@@ -41,7 +42,7 @@ static const char *reason_of(const struct ctl_watched *watched) {
     return watched->error;
   if (watched->stalled)
     return "the server no longer has its record, or it takes very long";
-  return watched->has_view && watched->view.status == FC_STATUS_LOST
+  return watched->has_view && watched->view.facts.status == FC_STATUS_LOST
              ? "the API does not know it (any more)"
              : "";
 }
@@ -51,12 +52,13 @@ void ctl_watched_print(struct ctl_watched *watched, FILE *out, int64_t now_s) {
   int percent = percent_of(watched);
   const char *reason = reason_of(watched);
   if (!watched->has_view ||
-      (watched->printed && watched->printed_status == watched->view.status &&
+      (watched->printed &&
+       watched->printed_status == watched->view.facts.status &&
        watched->printed_percent == percent &&
        watched->printed_stalled == watched->stalled))
     return;
   watched->printed = true;
-  watched->printed_status = watched->view.status;
+  watched->printed_status = watched->view.facts.status;
   watched->printed_percent = percent;
   watched->printed_stalled = watched->stalled;
   (void)fprintf(out, "%s %s %s %s", fc_timestamp_format(time, now_s),
@@ -83,7 +85,7 @@ static void say_progress(const struct ctl_watched *watched,
                    empty + len, percent);
   if (watched->has_view && view->has_duration)
     fc_text_append(line, LINE_SIZE, used, " %s",
-                   ctl_span(span, view->duration_s));
+                   ctl_span(span, (int64_t)view->duration_s));
 }
 
 void ctl_put_line(FILE *out, const char *text, size_t width) {
@@ -96,7 +98,7 @@ void ctl_put_line(FILE *out, const char *text, size_t width) {
 void ctl_watched_draw(const struct ctl_watched *watched, FILE *out,
                       size_t width, bool colours) {
   enum fc_status status =
-      watched->has_view ? watched->view.status : FC_STATUS_NONE;
+      watched->has_view ? watched->view.facts.status : FC_STATUS_NONE;
   const char *reason = reason_of(watched), *word = status_word(watched);
   char line[LINE_SIZE];
   size_t used = 0;

@@ -20,6 +20,7 @@ static const int64_t time_max = 253402387200;
 /* How a member is stored. set() is not called for NULL. */
 struct fc_column_type {
   enum fc_value_type value;
+  enum fc_column_form form;
   bool may_lack; /* even without a flag */
   struct fc_value (*get)(const void *member);
   bool (*set)(void *member, const struct fc_value *value, char *line);
@@ -59,7 +60,7 @@ static bool line_set(void *member, const struct fc_value *value, char *line) {
 }
 
 static struct fc_value kind_get(const void *member) {
-  const struct fc_kind *kind = fc_kind_get(*(const enum fc_kind_id *)member);
+  const struct fc_kind *kind = fc_kind_get(*(const uint8_t *)member);
   return text(kind ? kind->name : NULL);
 }
 
@@ -68,28 +69,61 @@ static bool kind_set(void *member, const struct fc_value *value, char *line) {
       fc_kind_by_name(value->text, strlen(value->text));
   (void)line;
   if (kind)
-    *(enum fc_kind_id *)member = kind->id;
+    *(uint8_t *)member = (uint8_t)kind->id;
   return kind != NULL;
 }
 
 static struct fc_value status_get(const void *member) {
-  return text(fc_status_name(*(const enum fc_status *)member));
+  return text(fc_status_name(*(const int8_t *)member));
 }
 
 static bool status_set(void *member, const struct fc_value *value, char *line) {
   enum fc_status status = fc_status_from_name(value->text);
   (void)line;
-  *(enum fc_status *)member = status;
+  *(int8_t *)member = (int8_t)status;
   return strcmp(fc_status_name(status), value->text) == 0;
 }
 
-static struct fc_value set_get(const void *member) {
-  return integer(*(const unsigned *)member);
+static struct fc_value sources_get(const void *member) {
+  return integer(*(const uint8_t *)member);
 }
 
-static bool set_set(void *member, const struct fc_value *value, char *line) {
+static bool sources_set(void *member, const struct fc_value *value,
+                        char *line) {
   (void)line;
-  *(unsigned *)member = (unsigned)value->integer;
+  *(uint8_t *)member = (uint8_t)value->integer;
+  return value->integer >= 0 && value->integer <= UINT8_MAX;
+}
+
+/* Bits of the file. */
+enum {
+  STALL_REPORTED = 1,
+  LOST_REPORTED = 2,
+  EXPIRY_REPORTED = 4,
+  SILENT = 8,
+  FORGOTTEN = 16,
+  REPLAYED = 32
+};
+
+static struct fc_value flags_get(const void *member) {
+  const struct fc_history *history = member;
+  return integer((history->stall_reported ? STALL_REPORTED : 0) |
+                 (history->lost_reported ? LOST_REPORTED : 0) |
+                 (history->expiry_reported ? EXPIRY_REPORTED : 0) |
+                 (history->silent ? SILENT : 0) |
+                 (history->forgotten ? FORGOTTEN : 0) |
+                 (history->replayed ? REPLAYED : 0));
+}
+
+static bool flags_set(void *member, const struct fc_value *value, char *line) {
+  struct fc_history *history = member;
+  (void)line;
+  history->stall_reported = value->integer & STALL_REPORTED;
+  history->lost_reported = value->integer & LOST_REPORTED;
+  history->expiry_reported = value->integer & EXPIRY_REPORTED;
+  history->silent = value->integer & SILENT;
+  history->forgotten = value->integer & FORGOTTEN;
+  history->replayed = value->integer & REPLAYED;
   return value->integer >= 0 && value->integer <= INT_MAX;
 }
 
@@ -126,17 +160,22 @@ static bool real_set(void *member, const struct fc_value *value, char *line) {
 }
 
 static const struct fc_column_type
-    type_id = {FC_VALUE_TEXT, false, string_get, id_set},
-    type_name = {FC_VALUE_TEXT, false, string_get, name_set},
-    type_line = {FC_VALUE_TEXT, true, string_get, line_set},
-    type_kind = {FC_VALUE_TEXT, false, kind_get, kind_set},
-    type_status = {FC_VALUE_TEXT, false, status_get, status_set},
-    type_set = {FC_VALUE_INTEGER, false, set_get, set_set},
-    type_time = {FC_VALUE_INTEGER, false, time_get, time_set},
-    type_bool = {FC_VALUE_INTEGER, false, bool_get, bool_set},
-    type_real = {FC_VALUE_REAL, false, real_get, real_set};
+    type_id = {FC_VALUE_TEXT, FC_FORM_PLAIN, false, string_get, id_set},
+    type_name = {FC_VALUE_TEXT, FC_FORM_PLAIN, false, string_get, name_set},
+    type_line = {FC_VALUE_TEXT, FC_FORM_PLAIN, true, string_get, line_set},
+    type_kind = {FC_VALUE_TEXT, FC_FORM_PLAIN, false, kind_get, kind_set},
+    type_status = {FC_VALUE_TEXT, FC_FORM_STATUS, false, status_get,
+                   status_set},
+    type_sources = {FC_VALUE_INTEGER, FC_FORM_SOURCES, false, sources_get,
+                    sources_set},
+    type_flags = {FC_VALUE_INTEGER, FC_FORM_PLAIN, false, flags_get, flags_set},
+    type_time = {FC_VALUE_INTEGER, FC_FORM_TIME, false, time_get, time_set},
+    type_bool = {FC_VALUE_INTEGER, FC_FORM_BOOL, false, bool_get, bool_set},
+    type_real = {FC_VALUE_REAL, FC_FORM_PLAIN, false, real_get, real_set};
 
 #define JOB(member) offsetof(struct fc_job_record, member)
+#define FACT(member) JOB(facts.member)
+#define PAST(member) JOB(history.member)
 #define ENDPOINT(member) offsetof(struct fc_endpoint_record, member)
 
 /* No flag is a record's first member. */
@@ -145,31 +184,36 @@ enum { ALWAYS = 0 };
 /* A new column is added to the files of older versions, whose jobs lack it: it
  * needs a flag. */
 static const struct fc_column job_columns[] = {
-    {"id", &type_id, JOB(id), ALWAYS},
-    {"kind", &type_kind, JOB(kind), ALWAYS},
-    {"name", &type_name, JOB(name), ALWAYS},
-    {"sources", &type_set, JOB(sources), ALWAYS},
-    {"status", &type_status, JOB(status), ALWAYS},
-    {"previous", &type_status, JOB(previous), ALWAYS},
-    {"first_seen", &type_time, JOB(first_seen_s), ALWAYS},
-    {"processing_since", &type_time, JOB(processing_since_s),
-     JOB(has_processing_since)},
-    {"ended", &type_time, JOB(ended_s), JOB(has_ended)},
-    {"expires_at", &type_time, JOB(expires_at_s), JOB(has_expires_at)},
-    {"notified", &type_time, JOB(notified_s), JOB(has_notified)},
-    {"tokens", &type_real, JOB(tokens), JOB(has_tokens)},
-    {"credits", &type_real, JOB(credits), JOB(has_credits)},
-    {"percent", &type_real, JOB(percent), JOB(has_percent)},
-    {"stalled", &type_bool, JOB(stalled), ALWAYS},
-    {"flags", &type_set, JOB(flags), ALWAYS},
-    {"error", &type_line, JOB(error), ALWAYS},
+    {"id", &type_id, JOB(id), ALWAYS, FC_COLUMN_SHOWN},
+    {"kind", &type_kind, PAST(kind), ALWAYS, FC_COLUMN_SHOWN},
+    {"name", &type_name, JOB(name), ALWAYS, FC_COLUMN_STORED},
+    {"sources", &type_sources, PAST(sources), ALWAYS, FC_COLUMN_STORED},
+    {"status", &type_status, FACT(status), ALWAYS, FC_COLUMN_SHOWN},
+    {"previous", &type_status, PAST(previous), ALWAYS, FC_COLUMN_HIDDEN},
+    {"first_seen", &type_time, PAST(first_seen_s), ALWAYS, FC_COLUMN_STORED},
+    {"processing_since", &type_time, PAST(processing_since_s),
+     PAST(has_processing_since), FC_COLUMN_STORED},
+    {"ended", &type_time, PAST(ended_s), PAST(has_ended), FC_COLUMN_STORED},
+    {"expires_at", &type_time, FACT(expires_at_s), FACT(has_expires_at),
+     FC_COLUMN_SHOWN},
+    {"notified", &type_time, PAST(notified_s), PAST(has_notified),
+     FC_COLUMN_HIDDEN},
+    {"tokens", &type_real, FACT(tokens), FACT(has_tokens), FC_COLUMN_SHOWN},
+    {"credits", &type_real, FACT(credits), FACT(has_credits), FC_COLUMN_SHOWN},
+    {"percent", &type_real, FACT(percent), FACT(has_percent), FC_COLUMN_SHOWN},
+    {"stalled", &type_bool, PAST(stalled), ALWAYS, FC_COLUMN_SHOWN},
+    {"flags", &type_flags, JOB(history), ALWAYS, FC_COLUMN_HIDDEN},
+    {"error", &type_line, JOB(error), ALWAYS, FC_COLUMN_SHOWN},
 };
 
 static const struct fc_column endpoint_columns[] = {
-    {"kind", &type_kind, ENDPOINT(kind), ALWAYS},
-    {"sunset_reported", &type_time, ENDPOINT(sunset_reported_s), ALWAYS},
-    {"last_warning", &type_bool, ENDPOINT(last_warning_given), ALWAYS},
-    {"gone_reported", &type_bool, ENDPOINT(gone_reported), ALWAYS},
+    {"kind", &type_kind, ENDPOINT(kind), ALWAYS, FC_COLUMN_HIDDEN},
+    {"sunset_reported", &type_time, ENDPOINT(sunset_reported_s), ALWAYS,
+     FC_COLUMN_HIDDEN},
+    {"last_warning", &type_bool, ENDPOINT(last_warning_given), ALWAYS,
+     FC_COLUMN_HIDDEN},
+    {"gone_reported", &type_bool, ENDPOINT(gone_reported), ALWAYS,
+     FC_COLUMN_HIDDEN},
 };
 
 const struct fc_columns fc_job_columns = {job_columns, COUNT_OF(job_columns)};
@@ -178,6 +222,10 @@ const struct fc_columns fc_endpoint_columns = {endpoint_columns,
 
 enum fc_value_type fc_column_value_type(const struct fc_column *column) {
   return column->type->value;
+}
+
+enum fc_column_form fc_column_form(const struct fc_column *column) {
+  return column->type->form;
 }
 
 struct fc_value fc_column_get(const struct fc_column *column,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 
 /* What the state file holds of a job and of an endpoint, column by column: one
- * table for each declares the columns in SQL, lists them in statements, and
- * moves values from and to a record's members. No SQLite here; the tables are
- * described in src/state/store.h. Pure functions; any thread.
+ * table for each declares the columns in SQL, lists them in statements, moves
+ * values from and to a record's members, and names them in firecrawlctl's JSON.
+ * No SQLite here; the tables are described in src/state/store.h. Pure
+ * functions; any thread.
  *
- * A new figure of a job is a member of struct fc_job_record, its flag, a row in
+ * A new figure of a job is a member of struct fc_facts, its flag, a row in
  * column.c, and the next FC_STATEFILE_VERSION. */
 
 #ifndef FC_COLUMN_H
@@ -40,6 +41,11 @@ struct fc_column {
   const struct fc_column_type *type;
   size_t value; /* offset of the member */
   size_t has; /* offset of the flag whether it has a value; 0: it always has */
+  enum fc_column_use {
+    FC_COLUMN_SHOWN,  /* in any list of jobs as JSON */
+    FC_COLUMN_STORED, /* ... of the state file's jobs only */
+    FC_COLUMN_HIDDEN
+  } use;
 };
 
 struct fc_columns {
@@ -51,6 +57,16 @@ struct fc_columns {
 extern const struct fc_columns fc_job_columns, fc_endpoint_columns;
 
 enum fc_value_type fc_column_value_type(const struct fc_column *column);
+
+/* What a value is, beyond its type. */
+enum fc_column_form {
+  FC_FORM_PLAIN,
+  FC_FORM_BOOL,
+  FC_FORM_TIME, /* epoch seconds */
+  FC_FORM_STATUS,
+  FC_FORM_SOURCES /* set of enum fc_job_source */
+};
+enum fc_column_form fc_column_form(const struct fc_column *column);
 
 /* The member's value. A number that is not finite, text that is NULL and an
  * unknown kind are FC_VALUE_NULL. */

@@ -98,10 +98,11 @@ static void learn_clock(struct fc_instance *instance, int64_t date_s,
 static void clamp_stamps(struct fc_instance *instance, struct fc_now now) {
   int64_t now_s = fc_instance_epoch_s(instance, now);
   for (struct fc_job *job = instance->registry.first; job; job = job->next) {
-    job->processing_since_s = fc_min64(job->processing_since_s, now_s);
-    job->ended_s = fc_min64(job->ended_s, now_s);
-    job->notified_s = fc_min64(job->notified_s, now_s);
-    if (!job->forgotten)
+    job->history.processing_since_s =
+        fc_min64(job->history.processing_since_s, now_s);
+    job->history.ended_s = fc_min64(job->history.ended_s, now_s);
+    job->history.notified_s = fc_min64(job->history.notified_s, now_s);
+    if (!job->history.forgotten)
       fc_instance_set_timer(instance, job, now);
   }
 }
@@ -163,7 +164,7 @@ void fc_instance_changed(struct fc_instance *instance, struct fc_job *job,
 
 void fc_instance_drop_if_unused(struct fc_instance *instance,
                                 struct fc_job *job) {
-  if (job->forgotten && !job->kept && !job->in_flight && !job->queued &&
+  if (job->history.forgotten && !job->kept && !job->in_flight && !job->queued &&
       !job->unsaved && !job->saving) {
     if (instance->answered == job)
       instance->answered = NULL;
@@ -174,9 +175,9 @@ void fc_instance_drop_if_unused(struct fc_instance *instance,
 /* Makes it a job that nobody wants watched. */
 static void set_forgotten(struct fc_instance *instance, struct fc_job *job) {
   fc_registry_uncount(&instance->registry, job);
-  job->sources = 0;
-  job->forgotten = true;
-  job->silent = true;
+  job->history.sources = 0;
+  job->history.forgotten = true;
+  job->history.silent = true;
   fc_heap_remove(&instance->registry.polls, &job->poll);
   fc_heap_remove(&instance->registry.timers, &job->timer);
 }
@@ -185,7 +186,7 @@ void fc_instance_forget_job(struct fc_instance *instance, struct fc_job *job,
                             struct fc_now now) {
   int64_t wait_s = instance->rules.forget_after_s;
   set_forgotten(instance, job);
-  job->kept = fc_status_is_final(job->status) && wait_s > 0 &&
+  job->kept = fc_status_is_final(job->facts.status) && wait_s > 0 &&
               instance->kept < (size_t)instance->settings->max_jobs;
   if (job->kept) {
     instance->kept++;
@@ -199,9 +200,9 @@ void fc_instance_forget_job(struct fc_instance *instance, struct fc_job *job,
 /* Some sources no longer want the job. */
 static void take_sources(struct fc_instance *instance, struct fc_job *job,
                          unsigned sources, struct fc_now now) {
-  job->sources &= (uint8_t)~sources;
+  job->history.sources &= (uint8_t)~sources;
   fc_instance_changed(instance, job, true);
-  if (!job->sources)
+  if (!job->history.sources)
     fc_instance_forget_job(instance, job, now);
 }
 
@@ -221,10 +222,10 @@ static void drop(struct fc_instance *instance, struct fc_job *job) {
 static void watch_again(struct fc_instance *instance, struct fc_job *job,
                         struct fc_now now) {
   keep_no_longer(instance, job);
-  job->forgotten = false;
-  job->silent = false;
+  job->history.forgotten = false;
+  job->history.silent = false;
   fc_registry_count(&instance->registry, job);
-  if (!fc_status_is_final(job->status) && !job->in_flight)
+  if (!fc_status_is_final(job->facts.status) && !job->in_flight)
     fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
   fc_instance_set_timer(instance, job, now);
 }
@@ -245,7 +246,7 @@ static enum fc_error add_new(struct fc_instance *instance,
       fc_registry_add(&instance->registry, kind, id, name, &job);
   if (error)
     return error;
-  job->first_seen_s = fc_instance_epoch_s(instance, now);
+  job->history.first_seen_s = fc_instance_epoch_s(instance, now);
   job->phase_ms = fc_schedule_phase_ms(&instance->schedule);
   /* A new job is asked for at once, unless many are: then each in its turn. */
   const struct fc_heap *polls = &instance->registry.polls;
@@ -309,7 +310,7 @@ static enum fc_error known_again(struct fc_instance *instance,
 /* Whether another source's word on the job goes before that of `source`. The
  * sources' values grow as their words lose weight. */
 static bool is_overruled(const struct fc_job *job, enum fc_job_source source) {
-  return (job->sources & ((unsigned)source - 1)) != 0;
+  return (job->history.sources & ((unsigned)source - 1)) != 0;
 }
 
 /* What is pending of the job as the other kind is pending no more; the queue
@@ -319,9 +320,9 @@ static void change_kind(struct fc_instance *instance, struct fc_job *job,
   fc_registry_uncount(&instance->registry, job);
   fc_job_restart(job, kind);
   fc_registry_count(&instance->registry, job);
-  job->first_seen_s = fc_instance_epoch_s(instance, now);
+  job->history.first_seen_s = fc_instance_epoch_s(instance, now);
   job->last_asked_ms = now.mono_ms;
-  if (job->forgotten)
+  if (job->history.forgotten)
     return;
   if (!job->in_flight)
     fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
@@ -344,12 +345,13 @@ static enum fc_error add_locked(struct fc_instance *instance,
   bool from_file = source == FC_SOURCE_FILE;
   if (job && from_file && claim(instance, job))
     return FC_ERR_EXISTS;
-  bool is_new = !job || job->forgotten || !(job->sources & (uint8_t)source);
+  bool is_new = !job || job->history.forgotten ||
+                !(job->history.sources & (uint8_t)source);
   bool unsure = !job && instance->unsure && source != FC_SOURCE_REGISTRATION;
   bool renamed = job && name && strcmp(job->name->text, name) != 0;
-  bool other_kind = job && job->kind != (uint8_t)kind->id;
+  bool other_kind = job && job->history.kind != (uint8_t)kind->id;
   bool overruled = other_kind && is_overruled(job, source);
-  bool taken = !job || job->forgotten;
+  bool taken = !job || job->history.forgotten;
   if (overruled && source == FC_SOURCE_REGISTRATION)
     return FC_ERR_EXISTS;
   enum fc_error error =
@@ -365,10 +367,10 @@ static enum fc_error add_locked(struct fc_instance *instance,
     (void)claim(instance, job);
   else if (taken)
     refuse_no_more(instance, source);
-  job->sources |= (uint8_t)source;
+  job->history.sources |= (uint8_t)source;
   if (other_kind && !overruled)
     change_kind(instance, job, kind, now);
-  if (job->forgotten)
+  if (job->history.forgotten)
     watch_again(instance, job, now);
   if (is_new || renamed || (other_kind && !overruled))
     fc_instance_changed(instance, job, true);
@@ -394,7 +396,7 @@ enum fc_error fc_instance_forget(struct fc_instance *instance, const char *id,
                                  enum fc_job_source source, struct fc_now now) {
   fc_instance_lock(instance);
   struct fc_job *job = fc_registry_find(&instance->registry, id);
-  bool known = job && (job->sources & source);
+  bool known = job && (job->history.sources & source);
   if (known)
     take_sources(instance, job, source, now);
   fc_instance_unlock(instance);
@@ -413,7 +415,7 @@ void fc_instance_file_end(struct fc_instance *instance, const char *refused,
   fc_instance_lock(instance);
   for (struct fc_job *job = instance->registry.first; job; job = next) {
     next = job->next;
-    if ((job->sources & FC_SOURCE_FILE) &&
+    if ((job->history.sources & FC_SOURCE_FILE) &&
         job->file_pass != instance->file_pass)
       take_sources(instance, job, FC_SOURCE_FILE, now);
   }
@@ -461,7 +463,7 @@ void fc_instance_poll_now(struct fc_instance *instance, struct fc_now now) {
 /* After an outage, all jobs are late: each goes back to its own slot. */
 static void spread(struct fc_instance *instance, struct fc_now now) {
   for (struct fc_job *job = instance->registry.first; job; job = job->next)
-    if (job->poll.place && job->status != FC_STATUS_LOST) {
+    if (job->poll.place && job->facts.status != FC_STATUS_LOST) {
       job->failures = 0;
       fc_heap_set(
           &instance->registry.polls, &job->poll,
@@ -479,7 +481,7 @@ static void silence(struct fc_instance *instance) {
 static void job_tick(struct fc_instance *instance, struct fc_job *job,
                      struct fc_now now) {
   bool ended;
-  if (job->forgotten) {
+  if (job->history.forgotten) {
     drop(instance, job);
     return;
   }
@@ -488,7 +490,7 @@ static void job_tick(struct fc_instance *instance, struct fc_job *job,
   fc_instance_add_events(instance, job, events);
   if (events || ended)
     fc_instance_changed(instance, job, true);
-  if (ended && !(job->sources & (FC_SOURCE_CONFIG | FC_SOURCE_FILE)))
+  if (ended && !(job->history.sources & (FC_SOURCE_CONFIG | FC_SOURCE_FILE)))
     drop(instance, job);
   else
     fc_instance_set_timer(instance, job, now);
@@ -539,7 +541,7 @@ static void take(struct fc_instance *instance, struct fc_job *job,
                  struct fc_now now, struct fc_ticket *ticket) {
   *ticket = (struct fc_ticket){
       .job = job,
-      .kind = fc_kind_get(job->kind),
+      .kind = fc_kind_get(job->history.kind),
       .due_ms = job->poll.key,
       .started_ms = now.mono_ms,
       .now_s = fc_instance_epoch_s(instance, now),
@@ -568,7 +570,7 @@ int64_t fc_instance_wait(struct fc_instance *instance, struct fc_now now) {
 static struct fc_heap_node *next_node(const struct fc_instance *instance) {
   struct fc_job *answered = instance->answered;
   if (answered && answered->failures == 0 && answered->poll.place &&
-      answered->status != FC_STATUS_LOST &&
+      answered->facts.status != FC_STATUS_LOST &&
       fc_schedule_is_closed(&instance->schedule))
     return &answered->poll;
   return fc_heap_first(&instance->registry.polls);
@@ -721,23 +723,18 @@ static int64_t next_turn_ms(struct fc_instance *instance, struct fc_job *job,
     break;
   }
   job->failures = 0;
-  if (job->status == FC_STATUS_LOST)
+  if (job->facts.status == FC_STATUS_LOST)
     return now.mono_ms + fc_schedule_pause_ms(schedule, job->misses,
                                               FC_SCHEDULE_LOST_PAUSE_MAX_MS);
   return fc_schedule_slot_ms(schedule, job->phase_ms,
                              now.mono_ms + instance->interval_ms / 2);
 }
 
-/* What the state file has of a job and an answer may change without an
- * event. */
-struct figures {
-  int64_t expires_at_s;
-  double tokens, credits, percent;
-};
-
-static struct figures figures_of(const struct fc_job *job) {
-  return (struct figures){job->expires_at_s, job->tokens, job->credits,
-                          job->percent};
+/* What an answer may change without an event: all but the status, which is
+ * behind. As bytes, none of which are padding. */
+static bool figures_differ(const struct fc_facts *a, const struct fc_facts *b) {
+  /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-*) */
+  return memcmp(a, b, offsetof(struct fc_facts, status)) != 0;
 }
 
 static void report_under_lock(struct fc_instance *instance, const char *format,
@@ -762,27 +759,25 @@ static void report_unknown_word(struct fc_instance *instance,
   report_under_lock(instance,
                     "%s %s has the status \"%s\", which this version does not "
                     "know: it counts as unknown",
-                    fc_kind_get(job->kind)->name, job->id, word);
+                    fc_kind_get(job->history.kind)->name, job->id, word);
 }
 
 static void apply(struct fc_instance *instance, struct fc_job *job,
                   const struct fc_result *result, struct fc_now now) {
-  struct figures before = figures_of(job);
-  int status = job->status;
-  bool stalled = job->stalled;
+  struct fc_facts before = job->facts;
+  bool stalled = job->history.stalled;
   fc_registry_uncount(&instance->registry, job);
   unsigned events = fc_job_apply(job, &instance->rules, result, now.mono_ms,
                                  fc_instance_epoch_s(instance, now));
   fc_registry_count(&instance->registry, job);
   fc_instance_add_events(instance, job, events);
-  if (job->status == FC_STATUS_UNKNOWN && status != FC_STATUS_UNKNOWN)
+  if (job->facts.status == FC_STATUS_UNKNOWN &&
+      before.status != FC_STATUS_UNKNOWN)
     report_unknown_word(instance, job, result->reply.status_word);
-  struct figures after = figures_of(job);
-  if (events || status != job->status || stalled != job->stalled)
+  if (events || before.status != job->facts.status ||
+      stalled != job->history.stalled)
     fc_instance_changed(instance, job, true);
-  /* As bytes, none of them padding: an absent figure is NaN, never equal. */
-  /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-*) */
-  else if (memcmp(&before, &after, sizeof(before)) != 0)
+  else if (figures_differ(&before, &job->facts))
     fc_instance_changed(instance, job, false);
 }
 
@@ -813,14 +808,14 @@ static void result_locked(struct fc_instance *instance,
   if (!was_closed && fc_schedule_is_closed(&instance->schedule))
     silence(instance);
   job->in_flight = false;
-  if (job->forgotten) {
+  if (job->history.forgotten) {
     fc_instance_drop_if_unused(instance, job);
-  } else if (job->kind != (uint8_t)ticket->kind->id) {
+  } else if (job->history.kind != (uint8_t)ticket->kind->id) {
     /* Asked before it was known what it is. */
     fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
   } else {
     apply(instance, job, result, now);
-    if (!fc_status_is_final(job->status))
+    if (!fc_status_is_final(job->facts.status))
       fc_heap_set(&instance->registry.polls, &job->poll,
                   next_turn_ms(instance, job, ticket, outcome, result, now));
     fc_instance_set_timer(instance, job, now);

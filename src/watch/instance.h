@@ -172,11 +172,10 @@ void fc_instance_stats(struct fc_instance *instance, struct fc_now now,
 
 /* What the series of one job show; has_* is false where nothing is known. */
 struct fc_job_view {
-  enum fc_status status;
-  bool has_expiry, has_duration, has_tokens, has_credits, has_percent;
-  int64_t expiry_s;   /* seconds until it expires; negative: since */
-  int64_t duration_s; /* in processing */
-  double tokens, credits, percent;
+  struct fc_facts facts;
+  bool has_expiry, has_duration;
+  double expiry_s;   /* seconds until it expires; negative: since */
+  double duration_s; /* in processing */
   char name[FC_NAME_MAX + 1];
 };
 

@@ -63,7 +63,7 @@ bool fc_instance_take_report(struct fc_instance *instance,
  * and what is known is fresh. */
 static bool has_series(const struct fc_instance *instance,
                        const struct fc_job *job) {
-  bool final = fc_status_is_final(job->status);
+  bool final = fc_status_is_final(job->facts.status);
   switch (instance->settings->job_metrics) {
   case FC_JOB_METRICS_NONE:
     return false;
@@ -74,28 +74,23 @@ static bool has_series(const struct fc_instance *instance,
   default:
     break;
   }
-  return job->status != FC_STATUS_NONE && !job->silent &&
+  return job->facts.status != FC_STATUS_NONE && !job->history.silent &&
          (final || job->fresh) && fc_registry_owns_name(job);
 }
 
 static void fill_view(const struct fc_job *job, int64_t now_s,
                       struct fc_job_view *view) {
-  view->status = job->status;
-  view->has_expiry = job->has_expires_at && job->status != FC_STATUS_LOST;
-  view->expiry_s = job->expires_at_s - now_s;
+  view->facts = job->facts;
+  view->has_expiry =
+      job->facts.has_expires_at && job->facts.status != FC_STATUS_LOST;
+  view->expiry_s = (double)(job->facts.expires_at_s - now_s);
   view->has_duration = fc_job_duration_s(job, now_s, &view->duration_s);
-  view->has_tokens = job->has_tokens;
-  view->tokens = job->tokens;
-  view->has_credits = job->has_credits;
-  view->credits = job->credits;
-  view->has_percent = job->has_percent;
-  view->percent = job->percent;
   memcpy(view->name, job->name->text, sizeof(view->name));
 }
 
 static void age_of(struct fc_instance *instance, const struct fc_job *job,
                    int64_t now_ms) {
-  if (fc_status_is_final(job->status) || job->forgotten)
+  if (fc_status_is_final(job->facts.status) || job->history.forgotten)
     return;
   /* It may have been asked for since the reader looked at the clock. */
   int64_t age_ms = fc_max64(0, now_ms - job->last_asked_ms);
@@ -160,11 +155,11 @@ static bool take_job_event(struct fc_instance *instance, int64_t now_s,
   event->type = type;
   event->time_s = now_s;
   event->possible_duplicate = job->replayed & FC_EVENT_BIT(type);
-  event->kind = job->kind;
-  event->status = job->status;
-  event->previous = job->previous_status;
-  event->has_expires_at = job->has_expires_at;
-  event->expires_at_s = job->expires_at_s;
+  event->kind = job->history.kind;
+  event->status = job->facts.status;
+  event->previous = job->history.previous;
+  event->has_expires_at = job->facts.has_expires_at;
+  event->expires_at_s = job->facts.expires_at_s;
   fc_text_copy(event->id, sizeof(event->id), job->id);
   fc_text_copy(event->name, sizeof(event->name), job->name->text);
   if (FC_EVENT_BIT(type) & FC_EVENTS_OF_AN_END && job->error)

@@ -7,50 +7,31 @@
 #include "src/base/text.h"
 #include "src/watch/instance_private.h"
 
-static void restore_times(struct fc_job *job,
-                          const struct fc_job_record *record) {
-  job->first_seen_s = record->first_seen_s;
-  job->observed = record->has_processing_since;
-  job->processing_since_s = record->processing_since_s;
-  job->ended_s = record->ended_s;
-  job->notified_s = record->notified_s;
-  job->has_expires_at = record->has_expires_at;
-  job->expires_at_s = record->expires_at_s;
-}
-
-static void restore_figures(struct fc_job *job,
-                            const struct fc_job_record *record) {
-  job->has_tokens = record->has_tokens;
-  job->tokens = record->tokens;
-  job->has_credits = record->has_credits;
-  job->credits = record->credits;
-  job->has_percent = record->has_percent;
-  job->percent = record->percent;
-}
-
-static void restore_flags(struct fc_job *job,
-                          const struct fc_job_record *record, bool clean) {
-  job->stalled = record->stalled;
-  job->stall_reported = record->flags & FC_RECORD_STALL_REPORTED;
-  job->lost_reported = record->flags & FC_RECORD_LOST_REPORTED;
-  job->expiry_reported = record->flags & FC_RECORD_EXPIRY_REPORTED;
-  job->silent = record->flags & FC_RECORD_SILENT;
+static void restore_events(struct fc_job *job,
+                           const struct fc_job_record *record, bool clean) {
+  bool replayed = !clean || record->history.replayed;
   job->delivered = (uint16_t)record->delivered;
   job->saved = (uint16_t)record->pending;
-  bool replayed = !clean || (record->flags & FC_RECORD_REPLAYED);
   job->replayed = replayed ? (uint16_t)record->pending : 0;
+}
+
+/* Who wants it watched, and whether somebody does, is said elsewhere. */
+static struct fc_history restored(const struct fc_job *job,
+                                  const struct fc_job_record *record) {
+  struct fc_history history = record->history;
+  history.sources = job->history.sources;
+  history.forgotten = job->history.forgotten;
+  return history;
 }
 
 static void restore_all(struct fc_instance *instance, struct fc_job *job,
                         const struct fc_job_record *record, bool clean) {
   fc_registry_uncount(&instance->registry, job);
-  job->status = (int8_t)record->status;
-  job->previous_status = (int8_t)record->previous;
+  job->facts = record->facts;
+  job->history = restored(job, record);
   if (record->error)
     fc_job_keep_error(job, record->error);
-  restore_times(job, record);
-  restore_figures(job, record);
-  restore_flags(job, record, clean);
+  restore_events(job, record, clean);
   fc_registry_count(&instance->registry, job);
   fc_instance_add_events(instance, job, record->pending);
 }
@@ -59,7 +40,7 @@ static void restore_all(struct fc_instance *instance, struct fc_job *job,
 static void restore_poll(struct fc_instance *instance, struct fc_job *job,
                          struct fc_now now) {
   struct fc_heap *polls = &instance->registry.polls;
-  if (fc_status_is_final(job->status))
+  if (fc_status_is_final(job->facts.status))
     fc_heap_remove(polls, &job->poll);
   else if (!job->poll.place)
     fc_heap_set(
@@ -73,22 +54,24 @@ static enum fc_error restore_new(struct fc_instance *instance,
   struct fc_job *job;
   struct fc_registry *registry = &instance->registry;
   if (fc_instance_is_full(instance)) {
-    if (!(record->flags & FC_RECORD_FORGOTTEN))
+    if (!record->history.forgotten)
       fc_instance_refuse_beyond_max(instance, FC_SOURCE_REGISTRATION,
                                     record->id);
     return FC_ERR_LIMIT;
   }
-  enum fc_error error = fc_registry_add(registry, fc_kind_get(record->kind),
-                                        record->id, record->name, &job);
+  enum fc_error error =
+      fc_registry_add(registry, fc_kind_get(record->history.kind), record->id,
+                      record->name, &job);
   if (error)
     return error;
   /* Whether the configuration still has it, the configuration will say. */
-  job->sources = (uint8_t)(record->sources & ~(unsigned)FC_SOURCE_CONFIG);
+  job->history.sources =
+      (uint8_t)(record->history.sources & ~(unsigned)FC_SOURCE_CONFIG);
   job->phase_ms = fc_schedule_phase_ms(&instance->schedule);
   job->last_asked_ms = now.mono_ms;
   restore_all(instance, job, record, clean);
   restore_poll(instance, job, now);
-  if (record->flags & FC_RECORD_FORGOTTEN)
+  if (record->history.forgotten)
     fc_instance_forget_job(instance, job, now);
   else
     fc_instance_set_timer(instance, job, now);
@@ -100,20 +83,22 @@ static enum fc_error restore_new(struct fc_instance *instance,
 static void restore_known(struct fc_instance *instance, struct fc_job *job,
                           const struct fc_job_record *record, bool clean,
                           struct fc_now now) {
-  if (job->kind != (uint8_t)record->kind || job->forgotten)
+  if (job->history.kind != record->history.kind || job->history.forgotten)
     return;
-  job->sources |= (uint8_t)(record->sources & ~(unsigned)FC_SOURCE_CONFIG);
-  if (job->status == FC_STATUS_NONE && !job->in_flight) {
+  job->history.sources |=
+      (uint8_t)(record->history.sources & ~(unsigned)FC_SOURCE_CONFIG);
+  if (job->facts.status == FC_STATUS_NONE && !job->in_flight) {
     restore_all(instance, job, record, clean);
-    if (record->flags & FC_RECORD_FORGOTTEN) /* and it is wanted again */
-      job->silent = false;
+    if (record->history.forgotten) /* and it is wanted again */
+      job->history.silent = false;
     restore_poll(instance, job, now);
     fc_instance_set_timer(instance, job, now);
     return;
   }
   job->delivered |= (uint16_t)record->delivered;
-  job->first_seen_s = fc_min64(job->first_seen_s, record->first_seen_s);
-  if (job->status == (int8_t)record->status)
+  job->history.first_seen_s =
+      fc_min64(job->history.first_seen_s, record->history.first_seen_s);
+  if (job->facts.status == record->facts.status)
     fc_instance_drop_events(job, record->delivered);
 }
 
@@ -161,8 +146,8 @@ static void settle(struct fc_instance *instance, struct fc_now now) {
   struct fc_job *next;
   for (struct fc_job *job = instance->registry.first; job; job = next) {
     next = job->next;
-    job->sources &= (uint8_t)~stale_sources(instance, job);
-    if (!job->sources && !job->forgotten)
+    job->history.sources &= (uint8_t)~stale_sources(instance, job);
+    if (!job->history.sources && !job->history.forgotten)
       fc_instance_forget_job(instance, job, now);
   }
 }
@@ -178,8 +163,8 @@ static void set_unsure(struct fc_instance *instance, bool unsure) {
   instance->unsure = unsure;
   for (struct fc_job *job = instance->registry.first; unsure && job;
        job = job->next)
-    if (job->status == FC_STATUS_NONE &&
-        job->sources & (FC_SOURCE_CONFIG | FC_SOURCE_FILE))
+    if (job->facts.status == FC_STATUS_NONE &&
+        job->history.sources & (FC_SOURCE_CONFIG | FC_SOURCE_FILE))
       job->replayed = UINT16_MAX;
 }
 
@@ -225,49 +210,22 @@ bool fc_instance_has_unsaved(struct fc_instance *instance, bool *urgent) {
   return any;
 }
 
-static unsigned record_flags(const struct fc_job *job) {
-  return (job->stall_reported ? FC_RECORD_STALL_REPORTED : 0U) |
-         (job->lost_reported ? FC_RECORD_LOST_REPORTED : 0U) |
-         (job->expiry_reported ? FC_RECORD_EXPIRY_REPORTED : 0U) |
-         (job->silent ? FC_RECORD_SILENT : 0U) |
-         (job->forgotten ? FC_RECORD_FORGOTTEN : 0U) |
-         (job->replayed ? FC_RECORD_REPLAYED : 0U);
-}
-
 static void fill(const struct fc_job *job, struct fc_unsaved *change) {
   fc_text_copy(change->id, sizeof(change->id), job->id);
   fc_text_copy(change->name, sizeof(change->name), job->name->text);
   fc_text_copy(change->error, sizeof(change->error),
                job->error ? job->error : "");
-  change->gone = job->forgotten && !job->kept && !job->pending;
+  change->gone = job->history.forgotten && !job->kept && !job->pending;
   change->record = (struct fc_job_record){
       .id = change->id,
       .name = change->name,
       .error = job->error ? change->error : NULL,
-      .kind = job->kind,
-      .sources = job->sources,
-      .status = job->status,
-      .previous = job->previous_status,
-      .first_seen_s = job->first_seen_s,
-      .has_processing_since = job->observed,
-      .processing_since_s = job->processing_since_s,
-      .has_ended = fc_status_has_ended(job->status),
-      .ended_s = job->ended_s,
-      .has_expires_at = job->has_expires_at,
-      .expires_at_s = job->expires_at_s,
-      .has_notified = job->status == FC_STATUS_FAILED,
-      .notified_s = job->notified_s,
-      .has_tokens = job->has_tokens,
-      .tokens = job->tokens,
-      .has_credits = job->has_credits,
-      .credits = job->credits,
-      .has_percent = job->has_percent,
-      .percent = job->percent,
-      .stalled = job->stalled,
-      .flags = record_flags(job),
+      .facts = job->facts,
+      .history = job->history,
       .pending = job->pending,
       .delivered = job->delivered & (unsigned)~job->pending,
   };
+  change->record.history.replayed = job->replayed != 0;
 }
 
 size_t fc_instance_save_take(struct fc_instance *instance,
@@ -304,7 +262,7 @@ size_t fc_instance_save_take_endpoints(struct fc_instance *instance,
     endpoint->unsaved = false;
     endpoint->saving = true;
     records[len++] = (struct fc_endpoint_record){
-        .kind = (enum fc_kind_id)i,
+        .kind = (uint8_t)i,
         .sunset_reported_s = endpoint->reported.sunset_s,
         .last_warning_given = endpoint->reported.last_warning,
         .gone_reported = endpoint->reported.gone,

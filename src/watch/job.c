@@ -17,24 +17,27 @@ static unsigned apply_unfinished(struct fc_job *job,
                                  const struct fc_result *result,
                                  int64_t now_s) {
   unsigned events = 0;
-  if (!job->observed) {
-    job->observed = true;
-    job->processing_since_s = now_s;
+  job->history.has_ended = false;
+  if (!job->history.has_processing_since) {
+    job->history.has_processing_since = true;
+    job->history.processing_since_s = now_s;
   }
-  if (job->lost_reported) {
-    job->lost_reported = false;
+  if (job->history.lost_reported) {
+    job->history.lost_reported = false;
     events |= FC_EVENT_BIT(FC_EVENT_FOUND);
   }
   /* A server that has lost the job's record gives "now" as its expiry, and will
    * never show the end. Both stamps are whole seconds of the server's clock. */
   int64_t server_s = result->has_date ? result->date_s : now_s;
-  bool lapsed =
-      result->reply.has_expires_at && result->reply.expires_at <= server_s;
-  bool overdue = rules->stall_timeout_s &&
-                 now_s - job->processing_since_s > rules->stall_timeout_s;
-  job->stalled = job->status == FC_STATUS_PROCESSING && (lapsed || overdue);
-  if (job->stalled && !job->stall_reported) {
-    job->stall_reported = true;
+  bool lapsed = result->reply.facts.has_expires_at &&
+                result->reply.facts.expires_at_s <= server_s;
+  bool overdue =
+      rules->stall_timeout_s &&
+      now_s - job->history.processing_since_s > rules->stall_timeout_s;
+  job->history.stalled =
+      job->facts.status == FC_STATUS_PROCESSING && (lapsed || overdue);
+  if (job->history.stalled && !job->history.stall_reported) {
+    job->history.stall_reported = true;
     events |= FC_EVENT_BIT(FC_EVENT_STALLED);
   }
   return events;
@@ -51,60 +54,48 @@ void fc_job_keep_error(struct fc_job *job, const char *error) {
   job->error = error[0] ? strdup(error) : NULL;
 }
 
+void fc_job_init(struct fc_job *job, const struct fc_kind *kind) {
+  job->facts = (struct fc_facts){.status = FC_STATUS_NONE};
+  job->history = (struct fc_history){.kind = (uint8_t)kind->id,
+                                     .previous = FC_STATUS_NONE};
+}
+
 void fc_job_restart(struct fc_job *job, const struct fc_kind *kind) {
+  struct fc_history before = job->history;
   fc_job_keep_error(job, "");
-  job->kind = (uint8_t)kind->id;
-  job->status = job->previous_status = FC_STATUS_NONE;
+  fc_job_init(job, kind);
+  job->history.first_seen_s = before.first_seen_s;
+  job->history.sources = before.sources;
+  job->history.forgotten = before.forgotten;
   job->failures = job->misses = 0;
   job->pending = job->saved = job->saving_pending = job->replayed =
       job->delivered = 0;
-  job->asked = job->fresh = job->observed = job->stalled = job->silent = false;
-  job->stall_reported = job->lost_reported = job->expiry_reported = false;
-  job->has_expires_at = job->has_tokens = job->has_credits = false;
-  job->has_percent = false;
+  job->asked = job->fresh = false;
 }
 
 static unsigned apply_final(struct fc_job *job,
                             const struct fc_job_rules *rules,
                             const struct fc_result *result, int64_t now_s) {
-  bool warned = job->stall_reported || job->lost_reported;
-  job->ended_s = now_s;
-  job->notified_s = now_s;
-  job->stalled = false;
+  bool warned = job->history.stall_reported || job->history.lost_reported;
+  job->history.has_ended = true;
+  job->history.ended_s = now_s;
+  job->history.has_notified = job->facts.status == FC_STATUS_FAILED;
+  job->history.notified_s = now_s;
+  job->history.stalled = false;
   fc_job_keep_error(job, result->reply.error);
-  if (job->status == FC_STATUS_COMPLETED && !rules->notify_completed && !warned)
+  if (job->facts.status == FC_STATUS_COMPLETED && !rules->notify_completed &&
+      !warned)
     return 0;
-  return FC_EVENT_BIT(final_events[job->status]);
-}
-
-static void keep_figures(struct fc_job *job, const struct fc_reply *reply) {
-  if (reply->has_expires_at) {
-    job->has_expires_at = true;
-    job->expires_at_s = reply->expires_at;
-  }
-  if (reply->has_tokens) {
-    job->has_tokens = true;
-    job->tokens = reply->tokens;
-  }
-  if (reply->has_credits) {
-    job->has_credits = true;
-    job->credits = reply->credits;
-  }
-  if (reply->has_completed && reply->has_total && reply->total > 0) {
-    double percent = 100.0 * reply->completed / reply->total;
-    job->has_percent = true;
-    job->percent = percent > 100.0 ? 100.0 : percent;
-  }
+  return FC_EVENT_BIT(final_events[job->facts.status]);
 }
 
 static unsigned apply_status(struct fc_job *job,
                              const struct fc_job_rules *rules,
                              const struct fc_result *result, int64_t now_s) {
   job->misses = 0;
-  job->silent = false;
-  job->status = (int8_t)result->reply.status;
-  keep_figures(job, &result->reply);
-  return fc_status_is_final(result->reply.status)
+  job->history.silent = false;
+  job->facts = result->reply.facts;
+  return fc_status_is_final(job->facts.status)
              ? apply_final(job, rules, result, now_s)
              : apply_unfinished(job, rules, result, now_s);
 }
@@ -113,30 +104,31 @@ static unsigned apply_missing(struct fc_job *job,
                               const struct fc_result *result, int64_t mono_ms,
                               int64_t now_s) {
   bool gone = result->answer == FC_ANSWER_GONE;
-  if (!gone && job->status == FC_STATUS_NONE &&
+  if (!gone && job->facts.status == FC_STATUS_NONE &&
       mono_ms - job->first_asked_ms < FC_JOB_GRACE_MS)
     return 0;
   job->misses++;
-  if (job->status == FC_STATUS_LOST)
+  if (job->facts.status == FC_STATUS_LOST)
     return 0;
-  job->status = FC_STATUS_LOST;
-  job->stalled = false;
-  job->ended_s = now_s;
-  if (gone || job->lost_reported)
+  job->facts.status = FC_STATUS_LOST;
+  job->history.stalled = false;
+  job->history.has_ended = true;
+  job->history.ended_s = now_s;
+  if (gone || job->history.lost_reported)
     return 0;
-  job->lost_reported = true;
+  job->history.lost_reported = true;
   return FC_EVENT_BIT(FC_EVENT_LOST);
 }
 
 unsigned fc_job_apply(struct fc_job *job, const struct fc_job_rules *rules,
                       const struct fc_result *result, int64_t mono_ms,
                       int64_t now_s) {
-  if (fc_status_is_final(job->status))
+  if (fc_status_is_final(job->facts.status))
     return 0;
   job->fresh = result->answer != FC_ANSWER_NONE;
   if (!job->fresh)
     return 0;
-  job->previous_status = job->status;
+  job->history.previous = job->facts.status;
   return result->answer == FC_ANSWER_STATUS
              ? apply_status(job, rules, result, now_s)
              : apply_missing(job, result, mono_ms, now_s);
@@ -145,24 +137,24 @@ unsigned fc_job_apply(struct fc_job *job, const struct fc_job_rules *rules,
 /* The times at which time alone counts; FC_NEVER where it does not. */
 static int64_t expiry_warning_at(const struct fc_job *job,
                                  const struct fc_job_rules *rules) {
-  if (job->status != FC_STATUS_COMPLETED || !rules->expiry_warning_s ||
-      !job->has_expires_at || job->expiry_reported)
+  if (job->facts.status != FC_STATUS_COMPLETED || !rules->expiry_warning_s ||
+      !job->facts.has_expires_at || job->history.expiry_reported)
     return FC_NEVER;
-  return job->expires_at_s - rules->expiry_warning_s;
+  return job->facts.expires_at_s - rules->expiry_warning_s;
 }
 
 static int64_t repeat_at(const struct fc_job *job,
                          const struct fc_job_rules *rules) {
-  if (job->status != FC_STATUS_FAILED || !rules->repeat_interval_s ||
-      job->silent)
+  if (job->facts.status != FC_STATUS_FAILED || !rules->repeat_interval_s ||
+      job->history.silent)
     return FC_NEVER;
-  return job->notified_s + rules->repeat_interval_s;
+  return job->history.notified_s + rules->repeat_interval_s;
 }
 
 static int64_t silence_at(const struct fc_job *job,
                           const struct fc_job_rules *rules) {
-  return fc_status_has_ended(job->status) && !job->silent
-             ? job->ended_s + rules->forget_after_s
+  return fc_status_has_ended(job->facts.status) && !job->history.silent
+             ? job->history.ended_s + rules->forget_after_s
              : FC_NEVER;
 }
 
@@ -170,17 +162,17 @@ unsigned fc_job_tick(struct fc_job *job, const struct fc_job_rules *rules,
                      int64_t now_s, bool *ended) {
   unsigned events = 0;
   if (now_s >= expiry_warning_at(job, rules)) {
-    job->expiry_reported = true;
+    job->history.expiry_reported = true;
     /* Of a result that is gone already there is nothing to warn. */
-    if (now_s < job->expires_at_s)
+    if (now_s < job->facts.expires_at_s)
       events |= FC_EVENT_BIT(FC_EVENT_EXPIRES);
   }
   if (now_s >= repeat_at(job, rules)) {
-    job->notified_s = now_s;
+    job->history.notified_s = now_s;
     events |= FC_EVENT_BIT(FC_EVENT_FAILED);
   }
   *ended = now_s >= silence_at(job, rules);
-  job->silent = job->silent || *ended;
+  job->history.silent = job->history.silent || *ended;
   return events;
 }
 
@@ -191,11 +183,12 @@ int64_t fc_job_timer_s(const struct fc_job *job,
 }
 
 bool fc_job_duration_s(const struct fc_job *job, int64_t now_s,
-                       int64_t *duration_s) {
-  if (!job->observed)
+                       double *duration_s) {
+  if (!job->history.has_processing_since)
     return false;
-  int64_t end_s = fc_status_has_ended(job->status) ? job->ended_s : now_s;
-  int64_t length_s = end_s - job->processing_since_s;
-  *duration_s = length_s > 0 ? length_s : 0;
+  int64_t end_s =
+      fc_status_has_ended(job->facts.status) ? job->history.ended_s : now_s;
+  int64_t length_s = end_s - job->history.processing_since_s;
+  *duration_s = length_s > 0 ? (double)length_s : 0;
   return true;
 }

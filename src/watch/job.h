@@ -13,6 +13,7 @@
 #include "src/base/clock.h"
 #include "src/base/heap.h"
 #include "src/watch/event.h"
+#include "src/watch/record.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -58,12 +59,8 @@ struct fc_job {
   int64_t phase_ms;
   int64_t first_asked_ms; /* monotonic; valid if `asked` */
   int64_t last_asked_ms;  /* ... or when it came, if it was never asked for */
-  int64_t first_seen_s;   /* when it was first listed or registered */
-  int64_t processing_since_s; /* first seen unfinished; valid if `observed` */
-  int64_t ended_s;            /* seen final or lost; valid then */
-  int64_t notified_s;         /* failure last reported; valid once failed */
-  int64_t expires_at_s;
-  double tokens, credits, percent;
+  struct fc_facts facts;  /* what the API said last */
+  struct fc_history history;
   unsigned failures;  /* requests in a row that failed; kept by the instance */
   unsigned misses;    /* 404 or 410 in a row */
   unsigned file_pass; /* the last reading of the JobFile that had it */
@@ -72,29 +69,17 @@ struct fc_job {
   uint16_t saving_pending; /* `pending` as it is being saved */
   uint16_t replayed;       /* those of them that a crash may have delivered */
   uint16_t delivered;      /* events that were delivered */
-  uint8_t kind;            /* enum fc_kind_id */
-  int8_t status;           /* enum fc_status */
-  int8_t previous_status;
-  uint8_t sources; /* set of enum fc_job_source */
-  bool queued : 1; /* in the queue of events */
+  bool queued : 1;         /* in the queue of events */
   bool asked : 1;
   bool in_flight : 1;
-  bool forgotten : 1; /* nobody wants it watched: no requests, no series */
-  bool kept : 1;      /* ... but not freed, so that it is not told of again */
-  bool fresh : 1;     /* the last answer is no failure and may be shown */
-  bool observed : 1;  /* seen unfinished: it has a duration */
-  bool stalled : 1;
-  bool silent : 1; /* its series have ended (ForgetAfter) */
-  bool stall_reported : 1;
-  bool lost_reported : 1;
-  bool expiry_reported : 1;
-  bool has_expires_at : 1;
-  bool has_tokens : 1;
-  bool has_credits : 1;
-  bool has_percent : 1;
+  bool kept : 1;    /* forgotten, but not freed: it is not reported again */
+  bool fresh : 1;   /* the last answer is no failure and may be shown */
   bool unsaved : 1; /* queued: the state file has an older version */
   bool saving : 1;  /* being written to it */
 };
+
+/* A job of which nothing is known; all else in it is zero. */
+void fc_job_init(struct fc_job *job, const struct fc_kind *kind);
 
 /* Applies the result of a request. `now_s` is the server's time. Returns the
  * set of events that follow. A result without an answer changes no status. */
@@ -121,6 +106,6 @@ int64_t fc_job_timer_s(const struct fc_job *job,
 
 /* Seconds in processing so far, or in all; false where they were not seen. */
 bool fc_job_duration_s(const struct fc_job *job, int64_t now_s,
-                       int64_t *duration_s);
+                       double *duration_s);
 
 #endif

@@ -6,20 +6,33 @@
 #ifndef FC_RECORD_H
 #define FC_RECORD_H
 
+#include "src/api/facts.h"
 #include "src/api/kind.h"
 #include "src/api/status.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum fc_record_flag {
-  FC_RECORD_STALL_REPORTED = 1,
-  FC_RECORD_LOST_REPORTED = 2,
-  FC_RECORD_EXPIRY_REPORTED = 4,
-  FC_RECORD_SILENT = 8,     /* its series have ended */
-  FC_RECORD_FORGOTTEN = 16, /* kept only so that it is not told of again */
-  FC_RECORD_REPLAYED = 32   /* what is pending may have been delivered before a
-                               crash */
+/* What happened to a job, beside what the API says of it. Part of struct fc_job
+ * too, so that it is stored and brought back whole. */
+struct fc_history {
+  int64_t first_seen_s;       /* when it was first listed or registered */
+  int64_t processing_since_s; /* first seen unfinished; with its flag */
+  int64_t ended_s;            /* seen final or lost; with its flag */
+  int64_t notified_s;         /* failure last reported; with its flag */
+  bool has_processing_since, has_ended, has_notified;
+  bool stalled;
+  uint8_t kind;    /* enum fc_kind_id */
+  uint8_t sources; /* set of enum fc_job_source */
+  int8_t previous; /* enum fc_status */
+  bool stall_reported : 1;
+  bool lost_reported : 1;
+  bool expiry_reported : 1;
+  bool silent : 1;    /* its series have ended (ForgetAfter) */
+  bool forgotten : 1; /* nobody wants it watched: kept at most so that it is
+                         not reported again */
+  bool replayed : 1;  /* what is pending may have been delivered before a
+                         crash; of a record only */
 };
 
 /* One job as it is stored. Strings are borrowed. */
@@ -27,22 +40,14 @@ struct fc_job_record {
   const char *id;
   const char *name;
   const char *error; /* NULL: none */
-  enum fc_kind_id kind;
-  unsigned sources;
-  enum fc_status status, previous;
-  int64_t first_seen_s;
-  bool has_processing_since, has_ended, has_expires_at, has_notified;
-  bool has_tokens, has_credits, has_percent;
-  int64_t processing_since_s, ended_s, expires_at_s, notified_s;
-  double tokens, credits, percent;
-  bool stalled;
-  unsigned flags;     /* set of enum fc_record_flag */
+  struct fc_facts facts;
+  struct fc_history history;
   unsigned pending;   /* events to hand over: set of enum fc_event_type */
   unsigned delivered; /* events delivered: the same */
 };
 
 struct fc_endpoint_record {
-  enum fc_kind_id kind;
+  uint8_t kind;              /* enum fc_kind_id */
   int64_t sunset_reported_s; /* 0: none */
   bool last_warning_given;
   bool gone_reported;

@@ -52,7 +52,7 @@ struct fc_job *fc_registry_find(const struct fc_registry *registry,
 
 bool fc_registry_owns_name(const struct fc_job *job) {
   const struct fc_job *owner = job->name->newest;
-  while (owner && owner->forgotten)
+  while (owner && owner->history.forgotten)
     owner = owner->older;
   return owner == job;
 }
@@ -104,9 +104,7 @@ static struct fc_job *job_new(const struct fc_kind *kind, const char *id) {
   if (!job)
     return NULL;
   job->id = memcpy((char *)job + sizeof(*job), id, id_size);
-  job->kind = (uint8_t)kind->id;
-  job->status = FC_STATUS_NONE;
-  job->previous_status = FC_STATUS_NONE;
+  fc_job_init(job, kind);
   return job;
 }
 
@@ -178,22 +176,22 @@ enum fc_error fc_registry_rename(struct fc_registry *registry,
 
 void fc_registry_uncount(struct fc_registry *registry,
                          const struct fc_job *job) {
-  if (job->forgotten)
+  if (job->history.forgotten)
     return;
-  registry->kinds[job->kind]--;
-  if (job->status != FC_STATUS_NONE)
-    registry->counts[job->status]--;
-  if (job->stalled)
+  registry->kinds[job->history.kind]--;
+  if (job->facts.status != FC_STATUS_NONE)
+    registry->counts[job->facts.status]--;
+  if (job->history.stalled)
     registry->stalled--;
 }
 
 void fc_registry_count(struct fc_registry *registry, const struct fc_job *job) {
-  if (job->forgotten)
+  if (job->history.forgotten)
     return;
-  registry->kinds[job->kind]++;
-  if (job->status != FC_STATUS_NONE)
-    registry->counts[job->status]++;
-  if (job->stalled)
+  registry->kinds[job->history.kind]++;
+  if (job->facts.status != FC_STATUS_NONE)
+    registry->counts[job->facts.status]++;
+  if (job->history.stalled)
     registry->stalled++;
 }
 

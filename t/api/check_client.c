@@ -113,14 +113,16 @@ START_TEST(a_captured_reply_means_the_same_in_pieces_of_any_size) {
     struct fc_result result = ask(&reply, FC_KIND_EXTRACT);
     ck_assert_int_eq(result.answer, expected[_i].answer);
     ck_assert_int_eq(result.error, expected[_i].error);
-    ck_assert_int_eq(result.reply.status, expected[_i].status);
+    ck_assert_int_eq(result.reply.facts.status, expected[_i].status);
     ck_assert_str_eq(result.reply.error, expected[_i].error_text);
-    ck_assert_int_eq(result.reply.has_tokens, expected[_i].tokens >= 0);
-    if (result.reply.has_tokens)
-      ck_assert_double_eq(result.reply.tokens, expected[_i].tokens);
-    ck_assert_int_eq(result.reply.has_expires_at, expected[_i].expires_at != 0);
-    if (result.reply.has_expires_at)
-      ck_assert_int_eq(result.reply.expires_at, expected[_i].expires_at);
+    ck_assert_int_eq(result.reply.facts.has_tokens, expected[_i].tokens >= 0);
+    if (result.reply.facts.has_tokens)
+      ck_assert_double_eq(result.reply.facts.tokens, expected[_i].tokens);
+    ck_assert_int_eq(result.reply.facts.has_expires_at,
+                     expected[_i].expires_at != 0);
+    if (result.reply.facts.has_expires_at)
+      ck_assert_int_eq(result.reply.facts.expires_at_s,
+                       expected[_i].expires_at);
     ck_assert(result.has_date);
     ck_assert_int_eq(result.date_s, NOW_S);
   }
@@ -316,7 +318,7 @@ START_TEST(an_agents_failure_may_be_a_cancellation) {
                                  .body = cancellations[_i].body};
   struct fc_result result = ask(&reply, cancellations[_i].kind);
   ck_assert_int_eq(result.answer, FC_ANSWER_STATUS);
-  ck_assert_int_eq(result.reply.status, cancellations[_i].status);
+  ck_assert_int_eq(result.reply.facts.status, cancellations[_i].status);
 }
 END_TEST
 
@@ -415,7 +417,7 @@ START_TEST(nothing_of_one_reply_is_left_in_the_next) {
   }
   ck_assert_int_eq(result.answer, FC_ANSWER_STATUS);
   ck_assert(!result.has_date && !result.has_sunset && !result.has_retry_after);
-  ck_assert(!result.reply.has_credits);
+  ck_assert(!result.reply.facts.has_credits);
   ck_assert_str_eq(result.successor, "");
   ck_assert_str_eq(result.reply.error, "");
   ck_assert_str_eq(result.detail, "");
@@ -616,7 +618,7 @@ static void set_key(const char *text) {
 START_TEST(a_key_that_the_server_says_is_not_repeated) {
   set_key(echoes[_i].key);
   struct fc_result result = ask(&echoes[_i].reply, FC_KIND_EXTRACT);
-  ck_assert_int_eq(result.reply.status, echoes[_i].status);
+  ck_assert_int_eq(result.reply.facts.status, echoes[_i].status);
   ck_assert_str_eq(result.reply.status_word, echoes[_i].word);
   ck_assert_str_eq(result.reply.error, echoes[_i].error);
   ck_assert_str_eq(result.successor, echoes[_i].successor);
@@ -715,7 +717,7 @@ static double costly_ms(int row, int pieces) {
     struct fc_result result = ask(&reply, FC_KIND_EXTRACT);
     least_ms = fmin(least_ms, cpu_ms() - started_ms);
     ck_assert_int_eq(result.answer, FC_ANSWER_STATUS);
-    ck_assert_int_eq(result.reply.status, FC_STATUS_PROCESSING);
+    ck_assert_int_eq(result.reply.facts.status, FC_STATUS_PROCESSING);
   }
   free(body);
   return least_ms;

@@ -264,13 +264,13 @@ static void check(const char *name, const char *body, size_t len, bool taken,
                   enum fc_status status) {
   static const size_t pieces[] = {1, 3, BODY_SIZE};
   for (size_t i = 0; i < COUNT_OF(pieces); i++) {
-    struct fc_reply reply = {.status = FC_STATUS_LOST};
+    struct fc_reply reply = {.facts.status = FC_STATUS_LOST};
     enum fc_error error = read_body(body, len, pieces[i], &reply);
     ck_assert_msg(error == (taken ? FC_OK : FC_ERR_BODY),
                   "%s in pieces of %zu: %s", name, pieces[i],
                   fc_error_text(error));
-    ck_assert_msg(reply.status == (taken ? status : FC_STATUS_LOST),
-                  "%s: the status is %d", name, (int)reply.status);
+    ck_assert_msg(reply.facts.status == (taken ? status : FC_STATUS_LOST),
+                  "%s: the status is %d", name, (int)reply.facts.status);
   }
 }
 

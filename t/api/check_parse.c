@@ -29,11 +29,11 @@ static enum fc_error parse_error(const char *json, size_t len) {
 
 START_TEST(an_empty_object_has_nothing) {
   struct fc_reply reply = parse(LITERAL("{}"));
-  ck_assert_int_eq(reply.status, FC_STATUS_NONE);
+  ck_assert_int_eq(reply.facts.status, FC_STATUS_NONE);
   ck_assert(!reply.has_success);
-  ck_assert(!reply.has_expires_at);
-  ck_assert(!reply.has_tokens && !reply.has_credits);
-  ck_assert(!reply.has_completed && !reply.has_total);
+  ck_assert(!reply.facts.has_expires_at);
+  ck_assert(!reply.facts.has_tokens && !reply.facts.has_credits);
+  ck_assert(!reply.facts.has_percent);
   ck_assert(!reply.has_retry_after);
   ck_assert_str_eq(reply.status_word, "");
   ck_assert_str_eq(reply.replacement, "");
@@ -47,17 +47,16 @@ START_TEST(a_full_reply_has_everything) {
       "\"creditsUsed\":4.5,\"tokensUsed\":1234,"
       "\"expiresAt\":\"2026-11-24T00:02:07.000Z\",\"error\":\"oops\","
       "\"retry_after_seconds\":23,\"replacement\":\"/v2/scrape\"}"));
-  ck_assert_int_eq(reply.status, FC_STATUS_PROCESSING);
+  ck_assert_int_eq(reply.facts.status, FC_STATUS_PROCESSING);
   ck_assert_str_eq(reply.status_word, "scraping");
   ck_assert(reply.has_success);
-  ck_assert(reply.has_expires_at);
-  ck_assert_int_eq(reply.expires_at, 1795478527);
-  ck_assert(reply.has_tokens && reply.has_credits);
-  ck_assert_double_eq(reply.tokens, 1234);
-  ck_assert_double_eq(reply.credits, 4.5);
-  ck_assert(reply.has_completed && reply.has_total);
-  ck_assert_double_eq(reply.completed, 3);
-  ck_assert_double_eq(reply.total, 12);
+  ck_assert(reply.facts.has_expires_at);
+  ck_assert_int_eq(reply.facts.expires_at_s, 1795478527);
+  ck_assert(reply.facts.has_tokens && reply.facts.has_credits);
+  ck_assert_double_eq(reply.facts.tokens, 1234);
+  ck_assert_double_eq(reply.facts.credits, 4.5);
+  ck_assert(reply.facts.has_percent);
+  ck_assert_double_eq(reply.facts.percent, 25);
   ck_assert(reply.has_retry_after);
   ck_assert_int_eq(reply.retry_after_s, 23);
   ck_assert_str_eq(reply.replacement, "/v2/scrape");
@@ -115,19 +114,20 @@ START_TEST(a_truncated_body_yields_no_status) {
       "\"tokensUsed\":1.5e3,\"warnings\":[null,true]}";
   for (size_t len = 0; len < sizeof(json) - 1; len++)
     ck_assert_int_eq(parse_error(json, len), FC_ERR_BODY);
-  ck_assert_int_eq(parse(json, sizeof(json) - 1).status, FC_STATUS_FAILED);
+  ck_assert_int_eq(parse(json, sizeof(json) - 1).facts.status,
+                   FC_STATUS_FAILED);
 }
 END_TEST
 
 START_TEST(blanks_around_the_object_are_allowed) {
   ck_assert_int_eq(
-      parse(LITERAL(" \t\r\n{ \"status\" : \"failed\" } \r\n")).status,
+      parse(LITERAL(" \t\r\n{ \"status\" : \"failed\" } \r\n")).facts.status,
       FC_STATUS_FAILED);
 }
 END_TEST
 
 START_TEST(the_text_ends_at_its_length) {
-  ck_assert_int_eq(parse("{}garbage", 2).status, FC_STATUS_NONE);
+  ck_assert_int_eq(parse("{}garbage", 2).facts.status, FC_STATUS_NONE);
 }
 END_TEST
 
@@ -135,7 +135,8 @@ START_TEST(more_than_the_envelope_keeps_is_a_body_error) {
   static char json[FC_ENVELOPE_KEEP_MAX + 1];
   memset(json, ' ', sizeof(json));
   memcpy(json, LITERAL("{\"status\":\"failed\"}"));
-  ck_assert_int_eq(parse(json, FC_ENVELOPE_KEEP_MAX).status, FC_STATUS_FAILED);
+  ck_assert_int_eq(parse(json, FC_ENVELOPE_KEEP_MAX).facts.status,
+                   FC_STATUS_FAILED);
   ck_assert_int_eq(parse_error(json, FC_ENVELOPE_KEEP_MAX + 1), FC_ERR_BODY);
 }
 END_TEST
@@ -193,7 +194,7 @@ enum { STATUSES = sizeof(statuses) / sizeof(statuses[0]) };
 
 START_TEST(only_a_status_string_is_a_status) {
   struct fc_reply reply = parse(statuses[_i].json, statuses[_i].len);
-  ck_assert_int_eq(reply.status, statuses[_i].status);
+  ck_assert_int_eq(reply.facts.status, statuses[_i].status);
   ck_assert_str_eq(reply.status_word, statuses[_i].word);
 }
 END_TEST
@@ -205,7 +206,7 @@ START_TEST(a_long_status_word_is_cut) {
   int len = snprintf(json, sizeof(json),
                      "{\"status\":\"%s\",\"replacement\":\"%s\"}", word, word);
   struct fc_reply reply = parse(json, (size_t)len);
-  ck_assert_int_eq(reply.status, FC_STATUS_UNKNOWN);
+  ck_assert_int_eq(reply.facts.status, FC_STATUS_UNKNOWN);
   ck_assert_uint_eq(strlen(reply.status_word), FC_WORD_SIZE - 1);
   ck_assert_uint_eq(strlen(reply.replacement), FC_WORD_SIZE - 1);
 }
@@ -257,10 +258,10 @@ START_TEST(an_expiry_is_read_or_absent_beside_the_status) {
       snprintf(json, sizeof(json), "{\"status\":\"failed\",\"expiresAt\":%s}",
                expiries[_i].value);
   struct fc_reply reply = parse(json, (size_t)len);
-  ck_assert_int_eq(reply.status, FC_STATUS_FAILED);
-  ck_assert_int_eq(reply.has_expires_at, expiries[_i].has);
-  if (reply.has_expires_at)
-    ck_assert_int_eq(reply.expires_at, expiries[_i].expires_at);
+  ck_assert_int_eq(reply.facts.status, FC_STATUS_FAILED);
+  ck_assert_int_eq(reply.facts.has_expires_at, expiries[_i].has);
+  if (reply.facts.has_expires_at)
+    ck_assert_int_eq(reply.facts.expires_at_s, expiries[_i].expires_at);
 }
 END_TEST
 
@@ -297,32 +298,55 @@ START_TEST(a_figure_is_a_finite_number_not_below_zero) {
   const char *text = numbers[_i].text;
   char json[512];
   int len = snprintf(json, sizeof(json),
-                     "{\"tokensUsed\":%s,\"creditsUsed\":%s,\"completed\":%s,"
-                     "\"total\":%s,\"status\":\"failed\"}",
-                     text, text, text, text);
+                     "{\"tokensUsed\":%s,\"creditsUsed\":%s,"
+                     "\"status\":\"failed\"}",
+                     text, text);
   struct fc_reply reply = parse(json, (size_t)len);
-  ck_assert_int_eq(reply.status, FC_STATUS_FAILED);
-  ck_assert_int_eq(reply.has_tokens, numbers[_i].has);
-  ck_assert_int_eq(reply.has_credits, numbers[_i].has);
-  ck_assert_int_eq(reply.has_completed, numbers[_i].has);
-  ck_assert_int_eq(reply.has_total, numbers[_i].has);
+  ck_assert_int_eq(reply.facts.status, FC_STATUS_FAILED);
+  ck_assert_int_eq(reply.facts.has_tokens, numbers[_i].has);
+  ck_assert_int_eq(reply.facts.has_credits, numbers[_i].has);
   if (!numbers[_i].has)
     return;
-  ck_assert_double_eq(reply.tokens, numbers[_i].value);
-  ck_assert_double_eq(reply.credits, numbers[_i].value);
-  ck_assert_double_eq(reply.completed, numbers[_i].value);
-  ck_assert_double_eq(reply.total, numbers[_i].value);
+  ck_assert_double_eq(reply.facts.tokens, numbers[_i].value);
+  ck_assert_double_eq(reply.facts.credits, numbers[_i].value);
+}
+END_TEST
+
+static const struct {
+  const char *members;
+  bool has;
+  double percent;
+} progresses[] = {
+    {"\"completed\":1,\"total\":4", true, 25},
+    {"\"completed\":0,\"total\":4", true, 0},
+    {"\"completed\":4,\"total\":4", true, 100},
+    {"\"completed\":5,\"total\":4", true, 100},
+    {"\"completed\":0,\"total\":0", false, 0},
+    {"\"completed\":1e300,\"total\":1", true, 100},
+    {"\"completed\":1", false, 0},
+    {"\"total\":4", false, 0},
+    {"\"completed\":-1,\"total\":4", false, 0},
+    {"\"completed\":1,\"total\":-4", false, 0},
+    {"\"completed\":\"1\",\"total\":4", false, 0},
+};
+enum { PROGRESSES = sizeof(progresses) / sizeof(progresses[0]) };
+
+START_TEST(progress_is_a_percentage) {
+  char json[128];
+  int len = snprintf(json, sizeof(json), "{%s}", progresses[_i].members);
+  struct fc_reply reply = parse(json, (size_t)len);
+  ck_assert_int_eq(reply.facts.has_percent, progresses[_i].has);
+  ck_assert_double_eq_tol(reply.facts.percent, progresses[_i].percent, 1e-9);
 }
 END_TEST
 
 START_TEST(each_figure_has_its_own_member) {
   struct fc_reply reply =
       parse(LITERAL("{\"tokensUsed\":1,\"creditsUsed\":2,\"completed\":3,"
-                    "\"total\":4}"));
-  ck_assert_double_eq(reply.tokens, 1);
-  ck_assert_double_eq(reply.credits, 2);
-  ck_assert_double_eq(reply.completed, 3);
-  ck_assert_double_eq(reply.total, 4);
+                    "\"total\":10}"));
+  ck_assert_double_eq(reply.facts.tokens, 1);
+  ck_assert_double_eq(reply.facts.credits, 2);
+  ck_assert_double_eq(reply.facts.percent, 30);
 }
 END_TEST
 
@@ -338,7 +362,7 @@ START_TEST(what_is_no_number_is_no_figure) {
   int len = snprintf(json, sizeof(json), "{\"tokensUsed\":%s}", no_numbers[_i]);
   enum fc_error error = fc_parse_reply(json, (size_t)len, NULL, &reply);
   ck_assert(error == FC_OK || error == FC_ERR_BODY);
-  ck_assert(!reply.has_tokens);
+  ck_assert(!reply.facts.has_tokens);
 }
 END_TEST
 
@@ -351,7 +375,7 @@ START_TEST(figures_do_not_depend_on_the_locale) {
     i++;
   struct fc_reply reply =
       parse(LITERAL("{\"creditsUsed\":1.5,\"error\":{\"cost\":2.5}}"));
-  ck_assert_double_eq(reply.credits, 1.5);
+  ck_assert_double_eq(reply.facts.credits, 1.5);
   ck_assert_str_eq(reply.error, "{\"cost\":2.5}");
 }
 END_TEST
@@ -425,7 +449,7 @@ START_TEST(a_long_error_is_cut_at_a_character_and_hides_no_status) {
                           "\",\"status\":\"failed\"}");
   struct fc_reply reply = parse(json, len);
   size_t cut = strlen(reply.error);
-  ck_assert_int_eq(reply.status, FC_STATUS_FAILED);
+  ck_assert_int_eq(reply.facts.status, FC_STATUS_FAILED);
   ck_assert_uint_lt(cut, FC_ERROR_TEXT_SIZE);
   ck_assert_uint_ge(cut, FC_ERROR_TEXT_SIZE - 3);
   ck_assert_str_eq(reply.error + cut - 6, "\xe2\x82\xac...");
@@ -545,8 +569,9 @@ static const char *const strict_traps[] = {
 enum { STRICT_TRAPS = sizeof(strict_traps) / sizeof(strict_traps[0]) };
 
 START_TEST(no_version_of_the_library_hides_a_status) {
-  ck_assert_int_eq(parse(strict_traps[_i], strlen(strict_traps[_i])).status,
-                   FC_STATUS_FAILED);
+  ck_assert_int_eq(
+      parse(strict_traps[_i], strlen(strict_traps[_i])).facts.status,
+      FC_STATUS_FAILED);
 }
 END_TEST
 
@@ -594,11 +619,11 @@ START_TEST(a_captured_reply_is_understood) {
   ck_assert_ptr_nonnull(body);
   body += strlen("\r\n\r\n");
   struct fc_reply reply = parse(body, len - (size_t)(body - text));
-  ck_assert_int_eq(reply.status, captures[_i].status);
+  ck_assert_int_eq(reply.facts.status, captures[_i].status);
   ck_assert(reply.has_success);
-  ck_assert_int_eq(reply.has_expires_at, captures[_i].expires_at != 0);
-  if (reply.has_expires_at)
-    ck_assert_int_eq(reply.expires_at, captures[_i].expires_at);
+  ck_assert_int_eq(reply.facts.has_expires_at, captures[_i].expires_at != 0);
+  if (reply.facts.has_expires_at)
+    ck_assert_int_eq(reply.facts.expires_at_s, captures[_i].expires_at);
   ck_assert_str_eq(reply.error, captures[_i].error);
 }
 END_TEST
@@ -637,6 +662,7 @@ static void add_member_tests(TCase *tcase) {
                       EXPIRIES);
   tcase_add_loop_test(tcase, a_figure_is_a_finite_number_not_below_zero, 0,
                       NUMBERS);
+  tcase_add_loop_test(tcase, progress_is_a_percentage, 0, PROGRESSES);
   tcase_add_test(tcase, each_figure_has_its_own_member);
   tcase_add_loop_test(tcase, what_is_no_number_is_no_figure, 0, NO_NUMBERS);
   tcase_add_test(tcase, figures_do_not_depend_on_the_locale);

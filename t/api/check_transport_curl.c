@@ -100,9 +100,9 @@ START_TEST(a_job_is_asked_for_with_its_key) {
          "  state completed tokens=5 expires=2030-01-01T00:00:00Z\n");
   struct fc_result result = ask("a");
   ck_assert_int_eq(result.answer, FC_ANSWER_STATUS);
-  ck_assert_int_eq(result.reply.status, FC_STATUS_COMPLETED);
-  ck_assert_double_eq(result.reply.tokens, 5);
-  ck_assert_int_eq(result.reply.expires_at, 1893456000);
+  ck_assert_int_eq(result.reply.facts.status, FC_STATUS_COMPLETED);
+  ck_assert_double_eq(result.reply.facts.tokens, 5);
+  ck_assert_int_eq(result.reply.facts.expires_at_s, 1893456000);
   ck_assert(result.has_date);
   ck_assert(result.seconds > 0);
   ck_assert_str_eq(fake_firecrawl_last_url(server), "/v1/extract/a");
@@ -191,7 +191,7 @@ START_TEST(forty_megabytes_yield_the_status_and_cost_no_memory) {
   settings.timeout_ms = DEADLINE_MS;
   (void)ask("a");
   (void)getrusage(RUSAGE_SELF, &before);
-  ck_assert_int_eq(ask("b").reply.status, FC_STATUS_COMPLETED);
+  ck_assert_int_eq(ask("b").reply.facts.status, FC_STATUS_COMPLETED);
   (void)getrusage(RUSAGE_SELF, &after);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   ck_assert_int_lt(after.ru_maxrss - before.ru_maxrss, 1024);

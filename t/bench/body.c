@@ -49,7 +49,7 @@ static void run_filter(const char *body, size_t len) {
       bench_die("the filter refuses the body");
   if (fc_envelope_finish(&envelope, &json, &json_len) ||
       fc_parse_reply(json, json_len, NULL, &reply) ||
-      reply.status != FC_STATUS_COMPLETED)
+      reply.facts.status != FC_STATUS_COMPLETED)
     bench_die("no status");
   fc_envelope_release(&envelope);
 }

@@ -263,38 +263,40 @@ START_TEST(a_json_string_is_safe_whatever_the_text) {
 END_TEST
 
 static struct ctl_row row_make(void) {
-  return (struct ctl_row){.kind = fc_kind_get(FC_KIND_CRAWL),
-                          .id = "id-1",
-                          .status = FC_STATUS_FAILED,
-                          .has_percent = true,
-                          .percent = 25,
-                          .has_expires_at = true,
-                          .expires_at_s = NOW + 3600,
-                          .now_s = NOW,
-                          .has_credits = true,
-                          .credits = 1234567,
-                          .error = "no\033[2Jluck"};
+  return (struct ctl_row){.record = {.id = "id-1",
+                                     .error = "no\033[2Jluck",
+                                     .facts = {.status = FC_STATUS_FAILED,
+                                               .has_percent = true,
+                                               .percent = 25,
+                                               .has_expires_at = true,
+                                               .expires_at_s = NOW + 3600,
+                                               .has_credits = true,
+                                               .credits = 1234567},
+                                     .history = {.kind = FC_KIND_CRAWL}},
+                          .now_s = NOW};
 }
 
 START_TEST(a_job_is_one_json_object) {
   struct ctl_row row = row_make();
   FILE *out = print_begin();
   ctl_json_row(out, &row);
-  print_is(out, "{\"kind\":\"crawl\",\"id\":\"id-1\",\"status\":\"failed\","
-                "\"code\":3,\"stalled\":false,\"percent\":25,"
-                "\"expires_at\":\"2025-11-24T17:00:00Z\",\"expires_in\":3600,"
-                "\"tokens\":null,\"credits\":1234567,\"error\":\"no [2Jluck\","
-                "\"trouble\":null}");
+  print_is(out, "{\"code\":3,\"id\":\"id-1\",\"kind\":\"crawl\","
+                "\"status\":\"failed\","
+                "\"expires_at\":\"2025-11-24T17:00:00Z\","
+                "\"tokens\":null,\"credits\":1234567,\"percent\":25,"
+                "\"stalled\":false,\"error\":\"no [2Jluck\","
+                "\"expires_in\":3600,\"trouble\":null}");
 }
 END_TEST
 
 START_TEST(a_table_is_as_wide_as_its_cells) {
   struct ctl_row row = row_make(), other = row_make();
   struct ctl_table *table = ctl_table_new(/* with_names = */ false);
-  other.id = "longer-id";
-  other.status = FC_STATUS_NONE;
-  other.has_percent = other.has_expires_at = other.has_credits = false;
-  other.error = NULL;
+  other.record.id = "longer-id";
+  other.record.facts.status = FC_STATUS_NONE;
+  other.record.facts.has_percent = other.record.facts.has_credits = false;
+  other.record.facts.has_expires_at = false;
+  other.record.error = NULL;
   other.problem = "timed out";
   ck_assert(ctl_table_add(table, &row));
   ck_assert(ctl_table_add(table, &other));
@@ -328,7 +330,7 @@ static struct fc_job_spec spec = {NULL, (char *)"id-1", (char *)"id-1"};
 static struct ctl_answer answer_make(enum fc_status status) {
   spec.kind = fc_kind_get(FC_KIND_EXTRACT);
   struct ctl_answer answer = {.spec = &spec, .now_s = NOW, .seconds = 0.0125};
-  answer.job.status = (int8_t)status;
+  answer.job.facts.status = (int8_t)status;
   return answer;
 }
 
@@ -372,9 +374,9 @@ static const struct {
 START_TEST(a_job_has_its_verdict) {
   struct ctl_answer answer = answer_make(verdicts[_i].status);
   struct ctl_verdict verdict;
-  answer.job.stalled = verdicts[_i].stalled;
-  answer.job.has_expires_at = verdicts[_i].left_s != 0;
-  answer.job.expires_at_s = NOW + verdicts[_i].left_s;
+  answer.job.history.stalled = verdicts[_i].stalled;
+  answer.job.facts.has_expires_at = verdicts[_i].left_s != 0;
+  answer.job.facts.expires_at_s = NOW + verdicts[_i].left_s;
   options.has_warning = verdicts[_i].warning_s != 0;
   options.warning_s = verdicts[_i].warning_s;
   options.has_critical = verdicts[_i].critical_s != 0;
@@ -426,8 +428,8 @@ START_TEST(the_least_time_left_is_in_the_performance_data) {
                                  answer_make(FC_STATUS_PROCESSING)};
   char line[CTL_CHECK_LINE_SIZE];
   for (int i = 0; i < 3; i++) {
-    answers[i].job.has_expires_at = true;
-    answers[i].job.expires_at_s = NOW + 900 - 300 * i;
+    answers[i].job.facts.has_expires_at = true;
+    answers[i].job.facts.expires_at_s = NOW + 900 - 300 * i;
   }
   options.has_warning = true;
   options.warning_s = 300;
@@ -471,7 +473,7 @@ END_TEST
 static struct ctl_watched watched_make(enum fc_status status) {
   spec.kind = fc_kind_get(FC_KIND_CRAWL);
   struct ctl_watched watched = {.spec = &spec, .has_view = true};
-  watched.view.status = status;
+  watched.view.facts.status = status;
   return watched;
 }
 
@@ -484,12 +486,12 @@ START_TEST(a_change_is_told_once) {
   watched.has_view = true;
   ctl_watched_print(&watched, out, NOW);
   ctl_watched_print(&watched, out, NOW + 1);
-  watched.view.has_percent = true;
-  watched.view.percent = 25.9;
+  watched.view.facts.has_percent = true;
+  watched.view.facts.percent = 25.9;
   ctl_watched_print(&watched, out, NOW + 2);
   ck_assert(!ctl_watched_has_ended(&watched));
   ctl_watched_take_event(&watched, &event);
-  watched.view.status = FC_STATUS_FAILED;
+  watched.view.facts.status = FC_STATUS_FAILED;
   ctl_watched_print(&watched, out, NOW + 3);
   ck_assert(ctl_watched_has_ended(&watched));
   print_is(out, "2025-11-24T16:00:00Z crawl id-1 processing\n"
@@ -506,7 +508,7 @@ START_TEST(a_stall_that_ends_is_told_too) {
   ctl_watched_take_event(&watched, &stalled);
   ctl_watched_print(&watched, out, NOW);
   ctl_watched_take_event(&watched, &completed);
-  watched.view.status = FC_STATUS_COMPLETED;
+  watched.view.facts.status = FC_STATUS_COMPLETED;
   ctl_watched_print(&watched, out, NOW);
   print_is(out, "2025-11-24T16:00:00Z crawl id-1 stalled: the server no longer "
                 "has its record, or it takes very long\n"
@@ -516,8 +518,8 @@ END_TEST
 
 START_TEST(a_drawn_line_is_never_wider_than_the_terminal) {
   struct ctl_watched watched = watched_make(FC_STATUS_FAILED);
-  watched.view.has_percent = true;
-  watched.view.percent = 100;
+  watched.view.facts.has_percent = true;
+  watched.view.facts.percent = 100;
   watched.view.has_duration = true;
   watched.view.duration_s = 12345;
   memset(watched.error, 'e', sizeof(watched.error) - 1);
@@ -534,8 +536,8 @@ END_TEST
 
 START_TEST(a_drawn_line_shows_how_much_is_done) {
   struct ctl_watched watched = watched_make(FC_STATUS_PROCESSING);
-  watched.view.has_percent = true;
-  watched.view.percent = 25;
+  watched.view.facts.has_percent = true;
+  watched.view.facts.percent = 25;
   FILE *out = print_begin();
   ctl_watched_draw(&watched, out, 80, /* colours = */ true);
   print_is(out, "crawl id-1 \033[36mprocessing\033[0m "

@@ -47,13 +47,15 @@ static enum fc_error filtered(const char *body, size_t len,
 
 static void compare(const char *body, size_t size, const struct fc_reply *ours,
                     const struct fc_reply *whole) {
-  FUZZ_REQUIRE(ours->status == whole->status);
+  FUZZ_REQUIRE(ours->facts.status == whole->facts.status);
   FUZZ_REQUIRE(strcmp(ours->status_word, whole->status_word) == 0);
   FUZZ_REQUIRE(ours->has_success == whole->has_success);
-  FUZZ_REQUIRE(ours->has_expires_at == whole->has_expires_at);
-  FUZZ_REQUIRE(!ours->has_expires_at || ours->expires_at == whole->expires_at);
-  FUZZ_REQUIRE(ours->has_tokens == whole->has_tokens);
-  FUZZ_REQUIRE(!ours->has_tokens || ours->tokens == whole->tokens);
+  FUZZ_REQUIRE(ours->facts.has_expires_at == whole->facts.has_expires_at);
+  FUZZ_REQUIRE(!ours->facts.has_expires_at ||
+               ours->facts.expires_at_s == whole->facts.expires_at_s);
+  FUZZ_REQUIRE(ours->facts.has_tokens == whole->facts.has_tokens);
+  FUZZ_REQUIRE(!ours->facts.has_tokens ||
+               ours->facts.tokens == whole->facts.tokens);
   if (count_of(body, size, "[{") <= FC_ENVELOPE_KEEP_DEPTH_MAX)
     FUZZ_REQUIRE(strcmp(ours->error, whole->error) == 0);
 }

@@ -30,13 +30,14 @@ static void on_done(struct fc_call *call, const struct fc_result *result,
   (void)call;
   ++*(int *)data;
   FUZZ_REQUIRE((result->error == FC_OK) == (result->answer != FC_ANSWER_NONE));
-  FUZZ_REQUIRE(
-      result->answer != FC_ANSWER_STATUS ||
-      (result->http_code == 200 && result->reply.status != FC_STATUS_NONE));
+  FUZZ_REQUIRE(result->answer != FC_ANSWER_STATUS ||
+               (result->http_code == 200 &&
+                result->reply.facts.status != FC_STATUS_NONE));
   FUZZ_REQUIRE(!result->has_retry_after ||
                (result->retry_after_s >= 0 &&
                 result->retry_after_s <= FC_RETRY_AFTER_MAX_S));
-  FUZZ_REQUIRE(!result->reply.has_tokens || result->reply.tokens >= 0);
+  FUZZ_REQUIRE(!result->reply.facts.has_tokens ||
+               result->reply.facts.tokens >= 0);
   FUZZ_REQUIRE(!result->error || result->detail[0]);
   check_line(result->detail, sizeof(result->detail));
   check_line(result->successor, sizeof(result->successor));

@@ -50,15 +50,15 @@ static struct fc_job_record job(const char *id) {
   return (struct fc_job_record){.id = id,
                                 .name = "nightly",
                                 .error = "it went wrong",
-                                .kind = FC_KIND_EXTRACT,
-                                .sources = FC_SOURCE_FILE,
-                                .status = FC_STATUS_FAILED,
-                                .previous = FC_STATUS_PROCESSING,
-                                .first_seen_s = NOW,
-                                .has_expires_at = true,
-                                .expires_at_s = NOW + 60,
-                                .has_tokens = true,
-                                .tokens = 12,
+                                .history.kind = FC_KIND_EXTRACT,
+                                .history.sources = FC_SOURCE_FILE,
+                                .facts.status = FC_STATUS_FAILED,
+                                .history.previous = FC_STATUS_PROCESSING,
+                                .history.first_seen_s = NOW,
+                                .facts.has_expires_at = true,
+                                .facts.expires_at_s = NOW + 60,
+                                .facts.has_tokens = true,
+                                .facts.tokens = 12,
                                 .pending = FC_EVENT_BIT(FC_EVENT_FAILED)};
 }
 
@@ -122,12 +122,12 @@ static enum fc_error check_column(const struct fc_job_record *record,
                                   void *data) {
   FUZZ_REQUIRE(fc_id_valid(record->id, strlen(record->id)));
   FUZZ_REQUIRE(fc_name_valid(record->name, strlen(record->name)));
-  FUZZ_REQUIRE((unsigned)record->kind < FC_KIND_COUNT);
-  FUZZ_REQUIRE(record->status == FC_STATUS_NONE ||
-               (unsigned)record->status < FC_STATUS_COUNT);
-  FUZZ_REQUIRE(is_number(record->has_tokens, record->tokens) &&
-               is_number(record->has_credits, record->credits) &&
-               is_number(record->has_percent, record->percent));
+  FUZZ_REQUIRE((unsigned)record->history.kind < FC_KIND_COUNT);
+  FUZZ_REQUIRE(record->facts.status == FC_STATUS_NONE ||
+               (unsigned)record->facts.status < FC_STATUS_COUNT);
+  FUZZ_REQUIRE(is_number(record->facts.has_tokens, record->facts.tokens) &&
+               is_number(record->facts.has_credits, record->facts.credits) &&
+               is_number(record->facts.has_percent, record->facts.percent));
   FUZZ_REQUIRE(!record->error ||
                fuzz_is_safe(record->error, strlen(record->error)));
   ++*(size_t *)data;

@@ -138,8 +138,9 @@ START_TEST(what_makes_no_sense_is_refused) {
 END_TEST
 
 START_TEST(what_cannot_be_stored_is_null) {
-  struct fc_job_record job = {
-      .kind = FC_KIND_COUNT, .has_tokens = true, .tokens = (double)NAN};
+  struct fc_job_record job = {.history.kind = FC_KIND_COUNT,
+                              .facts.has_tokens = true,
+                              .facts.tokens = (double)NAN};
   ck_assert_int_eq(fc_column_get(column("id"), &job).type, FC_VALUE_NULL);
   ck_assert_int_eq(fc_column_get(column("kind"), &job).type, FC_VALUE_NULL);
   ck_assert_int_eq(fc_column_get(column("tokens"), &job).type, FC_VALUE_NULL);

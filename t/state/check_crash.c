@@ -182,12 +182,12 @@ static enum fc_error save(struct fc_store *store, int number, bool delivered) {
   (void)snprintf(id, sizeof(id), "job-%d", number);
   struct fc_job_record job = {.id = id,
                               .name = id,
-                              .kind = FC_KIND_EXTRACT,
-                              .sources = FC_SOURCE_FILE,
-                              .status = FC_STATUS_FAILED,
-                              .previous = FC_STATUS_PROCESSING,
+                              .history.kind = FC_KIND_EXTRACT,
+                              .history.sources = FC_SOURCE_FILE,
+                              .facts.status = FC_STATUS_FAILED,
+                              .history.previous = FC_STATUS_PROCESSING,
                               .error = "no",
-                              .first_seen_s = NOW};
+                              .history.first_seen_s = NOW};
   *(delivered ? &job.delivered : &job.pending) = FC_EVENT_BIT(FC_EVENT_FAILED);
   enum fc_error error = fc_store_begin(store);
   if (!error)
@@ -230,7 +230,7 @@ static bool work(void) {
 static enum fc_error take(const struct fc_job_record *record_, void *data) {
   struct progress *found = data;
   int number = record_->id[4] - '0';
-  if (number < 0 || number >= JOBS || record_->status != FC_STATUS_FAILED)
+  if (number < 0 || number >= JOBS || record_->facts.status != FC_STATUS_FAILED)
     return FC_ERR_STATE;
   found->pending[number] = record_->pending != 0;
   found->delivered[number] = record_->delivered != 0;

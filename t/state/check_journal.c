@@ -212,7 +212,7 @@ static void endpoint_ends(enum fc_answer answer) {
   drive_pass_ms(&now, 100000);
   ck_assert(fc_instance_next(instance, now, &ticket, &wake_ms));
   struct fc_result result = {.answer = answer, .http_code = 410};
-  result.reply.status = FC_STATUS_PROCESSING;
+  result.reply.facts.status = FC_STATUS_PROCESSING;
   result.has_sunset = answer == FC_ANSWER_STATUS;
   result.sunset_s = 1795000000;
   (void)fc_instance_take_result(instance, &ticket, &result, now);

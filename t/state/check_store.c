@@ -62,11 +62,11 @@ static void must_fail(enum fc_statefile_problem expected) {
 static struct fc_job_record job_make(const char *id) {
   return (struct fc_job_record){.id = id,
                                 .name = id,
-                                .kind = FC_KIND_EXTRACT,
-                                .sources = FC_SOURCE_FILE,
-                                .status = FC_STATUS_NONE,
-                                .previous = FC_STATUS_NONE,
-                                .first_seen_s = NOW};
+                                .history.kind = FC_KIND_EXTRACT,
+                                .history.sources = FC_SOURCE_FILE,
+                                .facts.status = FC_STATUS_NONE,
+                                .history.previous = FC_STATUS_NONE,
+                                .history.first_seen_s = NOW};
 }
 
 static void put(struct fc_store *store, const char *instance,
@@ -226,26 +226,28 @@ START_TEST(a_file_of_november_2026_is_taken_over) {
   ck_assert_str_eq(loaded.ids[0], "0199d3a2-6c1e-7f3a-9a51-2c6a7d1b0001");
   ck_assert_str_eq(loaded.name, "nightly");
   ck_assert_str_eq(loaded.error, "no content");
-  ck_assert_int_eq(job->kind, FC_KIND_EXTRACT);
-  ck_assert_uint_eq(job->sources, FC_SOURCE_REGISTRATION);
-  ck_assert_int_eq(job->status, FC_STATUS_FAILED);
-  ck_assert_int_eq(job->previous, FC_STATUS_PROCESSING);
-  ck_assert_int_eq(job->first_seen_s, 1763990000);
-  ck_assert_int_eq(job->processing_since_s, 1763990010);
-  ck_assert_int_eq(job->ended_s, 1763990500);
-  ck_assert_int_eq(job->expires_at_s, 1764076900);
-  ck_assert_int_eq(job->notified_s, 1763990501);
-  ck_assert_double_eq(job->tokens, 1234.5);
-  ck_assert_double_eq(job->credits, 15);
-  ck_assert_double_eq(job->percent, 40);
-  ck_assert(job->stalled);
-  ck_assert_uint_eq(job->flags, FC_RECORD_STALL_REPORTED | FC_RECORD_REPLAYED);
+  ck_assert_int_eq(job->history.kind, FC_KIND_EXTRACT);
+  ck_assert_uint_eq(job->history.sources, FC_SOURCE_REGISTRATION);
+  ck_assert_int_eq(job->facts.status, FC_STATUS_FAILED);
+  ck_assert_int_eq(job->history.previous, FC_STATUS_PROCESSING);
+  ck_assert_int_eq(job->history.first_seen_s, 1763990000);
+  ck_assert_int_eq(job->history.processing_since_s, 1763990010);
+  ck_assert_int_eq(job->history.ended_s, 1763990500);
+  ck_assert_int_eq(job->facts.expires_at_s, 1764076900);
+  ck_assert_int_eq(job->history.notified_s, 1763990501);
+  ck_assert_double_eq(job->facts.tokens, 1234.5);
+  ck_assert_double_eq(job->facts.credits, 15);
+  ck_assert_double_eq(job->facts.percent, 40);
+  ck_assert(job->history.stalled);
+  ck_assert(job->history.stall_reported && job->history.replayed);
+  ck_assert(!job->history.silent && !job->history.lost_reported);
   ck_assert_uint_eq(job->pending, FC_EVENT_BIT(FC_EVENT_FAILED));
   ck_assert_uint_eq(job->delivered, FC_EVENT_BIT(FC_EVENT_STALLED));
   loaded = load(store, "prod", 0);
   ck_assert_uint_eq(loaded.count, 2);
-  ck_assert_int_eq(loaded.last.kind, FC_KIND_CRAWL);
-  ck_assert(!loaded.last.has_processing_since && !loaded.last.has_tokens);
+  ck_assert_int_eq(loaded.last.history.kind, FC_KIND_CRAWL);
+  ck_assert(!loaded.last.history.has_processing_since &&
+            !loaded.last.facts.has_tokens);
   ck_assert_int_eq(fc_store_load_endpoints(store, "prod", endpoint_keep, found),
                    FC_OK);
   ck_assert_int_eq(found[FC_KIND_EXTRACT].sunset_reported_s, 1796914800);
@@ -282,27 +284,28 @@ START_TEST(a_job_comes_back_as_it_was_put) {
       .id = "id-1",
       .name = "nightly.prices",
       .error = "caf\xc3\xa9 'quoted\"",
-      .kind = FC_KIND_BATCH_SCRAPE,
-      .sources = FC_SOURCE_FILE | FC_SOURCE_REGISTRATION,
-      .status = FC_STATUS_FAILED,
-      .previous = FC_STATUS_PROCESSING,
-      .first_seen_s = NOW - 5,
-      .has_processing_since = true,
-      .has_ended = true,
-      .has_expires_at = true,
-      .has_notified = true,
-      .has_tokens = true,
-      .has_credits = true,
-      .has_percent = true,
-      .processing_since_s = NOW - 4,
-      .ended_s = NOW - 3,
-      .expires_at_s = 253402300799,
-      .notified_s = NOW - 1,
-      .tokens = 0.1,
-      .credits = 1e15,
-      .percent = 99.5,
-      .stalled = true,
-      .flags = FC_RECORD_SILENT | FC_RECORD_FORGOTTEN,
+      .history.kind = FC_KIND_BATCH_SCRAPE,
+      .history.sources = FC_SOURCE_FILE | FC_SOURCE_REGISTRATION,
+      .facts.status = FC_STATUS_FAILED,
+      .history.previous = FC_STATUS_PROCESSING,
+      .history.first_seen_s = NOW - 5,
+      .history.has_processing_since = true,
+      .history.has_ended = true,
+      .facts.has_expires_at = true,
+      .history.has_notified = true,
+      .facts.has_tokens = true,
+      .facts.has_credits = true,
+      .facts.has_percent = true,
+      .history.processing_since_s = NOW - 4,
+      .history.ended_s = NOW - 3,
+      .facts.expires_at_s = 253402300799,
+      .history.notified_s = NOW - 1,
+      .facts.tokens = 0.1,
+      .facts.credits = 1e15,
+      .facts.percent = 99.5,
+      .history.stalled = true,
+      .history.silent = true,
+      .history.forgotten = true,
       .pending = FC_EVENT_BIT(FC_EVENT_FAILED),
       .delivered = FC_EVENT_BIT(FC_EVENT_STALLED) | FC_EVENT_BIT(FC_EVENT_LOST),
   };
@@ -316,23 +319,25 @@ START_TEST(a_job_comes_back_as_it_was_put) {
   ck_assert_str_eq(loaded.ids[0], "id-1");
   ck_assert_str_eq(loaded.name, "nightly.prices");
   ck_assert_str_eq(loaded.error, record.error);
-  ck_assert_int_eq(last->kind, FC_KIND_BATCH_SCRAPE);
-  ck_assert_uint_eq(last->sources, record.sources);
-  ck_assert_int_eq(last->status, FC_STATUS_FAILED);
-  ck_assert_int_eq(last->previous, FC_STATUS_PROCESSING);
-  ck_assert_int_eq(last->first_seen_s, NOW - 5);
-  ck_assert(last->has_processing_since && last->has_ended);
-  ck_assert(last->has_expires_at && last->has_notified);
-  ck_assert(last->has_tokens && last->has_credits && last->has_percent);
-  ck_assert_int_eq(last->processing_since_s, NOW - 4);
-  ck_assert_int_eq(last->ended_s, NOW - 3);
-  ck_assert_int_eq(last->expires_at_s, 253402300799);
-  ck_assert_int_eq(last->notified_s, NOW - 1);
-  ck_assert_double_eq(last->tokens, 0.1);
-  ck_assert_double_eq(last->credits, 1e15);
-  ck_assert_double_eq(last->percent, 99.5);
-  ck_assert(last->stalled);
-  ck_assert_uint_eq(last->flags, record.flags);
+  ck_assert_int_eq(last->history.kind, FC_KIND_BATCH_SCRAPE);
+  ck_assert_uint_eq(last->history.sources, record.history.sources);
+  ck_assert_int_eq(last->facts.status, FC_STATUS_FAILED);
+  ck_assert_int_eq(last->history.previous, FC_STATUS_PROCESSING);
+  ck_assert_int_eq(last->history.first_seen_s, NOW - 5);
+  ck_assert(last->history.has_processing_since && last->history.has_ended);
+  ck_assert(last->facts.has_expires_at && last->history.has_notified);
+  ck_assert(last->facts.has_tokens && last->facts.has_credits &&
+            last->facts.has_percent);
+  ck_assert_int_eq(last->history.processing_since_s, NOW - 4);
+  ck_assert_int_eq(last->history.ended_s, NOW - 3);
+  ck_assert_int_eq(last->facts.expires_at_s, 253402300799);
+  ck_assert_int_eq(last->history.notified_s, NOW - 1);
+  ck_assert_double_eq(last->facts.tokens, 0.1);
+  ck_assert_double_eq(last->facts.credits, 1e15);
+  ck_assert_double_eq(last->facts.percent, 99.5);
+  ck_assert(last->history.stalled);
+  ck_assert(last->history.silent && last->history.forgotten);
+  ck_assert(!last->history.replayed && !last->history.stall_reported);
   ck_assert_uint_eq(last->pending, record.pending);
   ck_assert_uint_eq(last->delivered, record.delivered);
   fc_store_close(store, true);
@@ -342,19 +347,20 @@ END_TEST
 START_TEST(what_a_job_does_not_have_comes_back_as_absent) {
   struct fc_store *store = must_open();
   struct fc_job_record record = job_make("a");
-  record.has_tokens = true;
-  record.tokens = NAN;
-  record.has_percent = true;
-  record.percent = INFINITY;
+  record.facts.has_tokens = true;
+  record.facts.tokens = NAN;
+  record.facts.has_percent = true;
+  record.facts.percent = INFINITY;
   put(store, "prod", &record, NOW);
   struct loaded loaded = load(store, "prod", 0);
   const struct fc_job_record *last = &loaded.last;
   ck_assert_str_eq(loaded.error, "NULL");
-  ck_assert_int_eq(last->status, FC_STATUS_NONE);
-  ck_assert(!last->has_processing_since && !last->has_ended);
-  ck_assert(!last->has_expires_at && !last->has_notified);
-  ck_assert(!last->has_tokens && !last->has_credits && !last->has_percent);
-  ck_assert(!last->stalled);
+  ck_assert_int_eq(last->facts.status, FC_STATUS_NONE);
+  ck_assert(!last->history.has_processing_since && !last->history.has_ended);
+  ck_assert(!last->facts.has_expires_at && !last->history.has_notified);
+  ck_assert(!last->facts.has_tokens && !last->facts.has_credits &&
+            !last->facts.has_percent);
+  ck_assert(!last->history.stalled);
   ck_assert_uint_eq(last->pending | last->delivered, 0);
   fc_store_close(store, true);
 }
@@ -365,12 +371,12 @@ START_TEST(every_status_and_kind_comes_back) {
   for (int status = FC_STATUS_NONE; status < FC_STATUS_COUNT; status++)
     for (int kind = 0; kind < FC_KIND_COUNT; kind++) {
       struct fc_job_record record = job_make("a");
-      record.status = (enum fc_status)status;
-      record.kind = (enum fc_kind_id)kind;
+      record.facts.status = (enum fc_status)status;
+      record.history.kind = (enum fc_kind_id)kind;
       put(store, "prod", &record, NOW);
       struct loaded loaded = load(store, "prod", 0);
-      ck_assert_int_eq(loaded.last.status, status);
-      ck_assert_int_eq(loaded.last.kind, kind);
+      ck_assert_int_eq(loaded.last.facts.status, status);
+      ck_assert_int_eq(loaded.last.history.kind, kind);
     }
   fc_store_close(store, true);
 }
@@ -384,7 +390,7 @@ START_TEST(jobs_come_back_in_the_order_in_which_they_were_added) {
     put(store, "prod", &record, NOW);
   }
   struct fc_job_record again = job_make("zebra");
-  again.status = FC_STATUS_COMPLETED;
+  again.facts.status = FC_STATUS_COMPLETED;
   put(store, "prod", &again, NOW + 1);
   ck_assert_int_eq(fc_store_begin(store), FC_OK);
   ck_assert_int_eq(fc_store_delete_job(store, "prod", "ant"), FC_OK);
@@ -1269,7 +1275,7 @@ START_TEST(many_jobs_are_quickly_stored_and_opened) {
   (void)clock_gettime(CLOCK_MONOTONIC, &start);
   for (int i = 0; i < 100; i++) {
     struct fc_job_record record = job_make("a");
-    record.first_seen_s = NOW + i;
+    record.history.first_seen_s = NOW + i;
     put(store, "prod", &record, NOW);
   }
   printf("commit: %.2f ms\n", 1e1 * seconds_since(&start));

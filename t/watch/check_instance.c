@@ -92,7 +92,7 @@ static bool view_of(const char *name, struct fc_job_view *view) {
 
 static int status_of(const char *name) {
   struct fc_job_view view;
-  return view_of(name, &view) ? (int)view.status : FC_STATUS_NONE;
+  return view_of(name, &view) ? (int)view.facts.status : FC_STATUS_NONE;
 }
 
 static struct fc_stats stats(void) { return drive_stats(instance, now); }
@@ -218,8 +218,8 @@ START_TEST(a_duration_is_what_was_observed) {
   pass_s(1000);
   ck_assert(view_of("n", &view));
   ck_assert(view.has_duration);
-  ck_assert_int_le(view.duration_s - length_s, 1);
-  ck_assert_int_ge(view.duration_s - length_s, 0);
+  ck_assert_int_le((int64_t)view.duration_s - length_s, 1);
+  ck_assert_int_ge((int64_t)view.duration_s - length_s, 0);
   ck_assert(view_of("m", &view));
   ck_assert(!view.has_duration);
 }
@@ -230,14 +230,14 @@ START_TEST(the_servers_clock_counts_and_not_the_local_one) {
   struct fc_result result = status_reply("completed");
   result.has_date = true;
   result.date_s = EPOCH_S + 86400;
-  result.reply.has_expires_at = true;
-  result.reply.expires_at = EPOCH_S + 86400 + 600;
+  result.reply.facts.has_expires_at = true;
+  result.reply.facts.expires_at_s = EPOCH_S + 86400 + 600;
   ck_assert_int_eq(add("a", "n", FC_SOURCE_CONFIG), FC_OK);
   answer("a", result);
   pass_s(100);
   now.epoch_s -= 5000000;
   ck_assert(view_of("n", &view));
-  ck_assert_int_eq(view.expiry_s, 500);
+  ck_assert_int_eq((int64_t)view.expiry_s, 500);
 }
 END_TEST
 
@@ -337,8 +337,8 @@ START_TEST(a_result_that_expires_soon_is_told_once) {
   struct fc_result result = status_reply("completed");
   settings.expiry_warning_s = 300;
   renew();
-  result.reply.has_expires_at = true;
-  result.reply.expires_at = EPOCH_S + 1000;
+  result.reply.facts.has_expires_at = true;
+  result.reply.facts.expires_at_s = EPOCH_S + 1000;
   ck_assert_int_eq(add("a", "n", FC_SOURCE_CONFIG), FC_OK);
   answer("a", result);
   pass_s(690);
@@ -432,13 +432,13 @@ static void restore_processing(int64_t since_s) {
   struct fc_job_record record = {
       .id = "a",
       .name = "n",
-      .kind = FC_KIND_EXTRACT,
-      .sources = FC_SOURCE_REGISTRATION,
-      .status = FC_STATUS_PROCESSING,
-      .previous = FC_STATUS_NONE,
-      .first_seen_s = since_s,
-      .has_processing_since = true,
-      .processing_since_s = since_s,
+      .history.kind = FC_KIND_EXTRACT,
+      .history.sources = FC_SOURCE_REGISTRATION,
+      .facts.status = FC_STATUS_PROCESSING,
+      .history.previous = FC_STATUS_NONE,
+      .history.first_seen_s = since_s,
+      .history.has_processing_since = true,
+      .history.processing_since_s = since_s,
   };
   ck_assert_int_eq(fc_instance_restore(instance, &record, true, now), FC_OK);
 }
@@ -459,8 +459,8 @@ START_TEST(a_local_clock_that_is_behind_makes_no_job_stalled_at_a_restart) {
   answer_processing(server_s);
   ck_assert_str_eq(event(), "");
   ck_assert(view_of("n", &view));
-  ck_assert_int_ge(view.duration_s, 100);
-  ck_assert_int_le(view.duration_s, 120);
+  ck_assert_int_ge((int64_t)view.duration_s, 100);
+  ck_assert_int_le((int64_t)view.duration_s, 120);
 }
 END_TEST
 
@@ -470,7 +470,7 @@ START_TEST(a_stored_time_in_the_future_counts_as_now) {
   answer_processing(now.epoch_s);
   pass_s(50);
   ck_assert(view_of("n", &view));
-  ck_assert_int_ge(view.duration_s, 50);
+  ck_assert_int_ge((int64_t)view.duration_s, 50);
 }
 END_TEST
 
@@ -570,13 +570,13 @@ START_TEST(the_configured_kind_wins_over_what_the_state_file_says) {
   struct fc_job_record record = {
       .id = "a",
       .name = "n",
-      .kind = FC_KIND_EXTRACT,
-      .sources = FC_SOURCE_CONFIG,
-      .status = FC_STATUS_LOST,
-      .previous = FC_STATUS_PROCESSING,
-      .has_ended = true,
-      .ended_s = EPOCH_S - 10,
-      .flags = FC_RECORD_LOST_REPORTED,
+      .history.kind = FC_KIND_EXTRACT,
+      .history.sources = FC_SOURCE_CONFIG,
+      .facts.status = FC_STATUS_LOST,
+      .history.previous = FC_STATUS_PROCESSING,
+      .history.has_ended = true,
+      .history.ended_s = EPOCH_S - 10,
+      .history.lost_reported = true,
       .pending = FC_EVENT_BIT(FC_EVENT_LOST),
   };
   ck_assert_int_eq(fc_instance_restore(instance, &record, true, now), FC_OK);

@@ -42,7 +42,7 @@ START_TEST(a_name_belongs_to_its_newest_job) {
   ck_assert(!fc_registry_owns_name(b));
   fc_registry_remove(&registry, c);
   ck_assert(fc_registry_owns_name(b));
-  b->forgotten = true;
+  b->history.forgotten = true;
   ck_assert(fc_registry_owns_name(a));
 }
 END_TEST
@@ -73,8 +73,8 @@ END_TEST
 START_TEST(counts_follow_the_status) {
   struct fc_job *a = add("a", "a");
   fc_registry_uncount(&registry, a);
-  a->status = FC_STATUS_PROCESSING;
-  a->stalled = true;
+  a->facts.status = FC_STATUS_PROCESSING;
+  a->history.stalled = true;
   fc_registry_count(&registry, a);
   ck_assert_uint_eq(registry.counts[FC_STATUS_PROCESSING], 1);
   ck_assert_uint_eq(registry.stalled, 1);
