@@ -67,10 +67,10 @@ static int fc_config(oconfig_item_t *block) {
   return 0;
 }
 
-static void deliver_events(struct fc_member *member, struct fc_now now) {
+static void deliver_events(struct fc_member *member) {
   struct fc_delivery delivery;
   bool any = false;
-  while (fc_instance_take_event(member->instance, now, &delivery)) {
+  while (fc_instance_take_event(member->instance, &delivery)) {
     fc_notify_dispatch(fc_instance_settings(member->instance), &delivery.event);
     fc_instance_delivered(member->instance, &delivery);
     any = true;
@@ -97,7 +97,7 @@ static int fc_read(user_data_t *user_data) {
   log_reports(member);
   fc_complain(&member->complaints, settings->name, &stats, now);
   fc_metrics_dispatch(&plugin.metrics, member->instance, &stats, now);
-  deliver_events(member, now);
+  deliver_events(member);
   return 0;
 }
 

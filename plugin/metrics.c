@@ -185,9 +185,10 @@ static void dispatch_api(struct pass *pass, const struct fc_stats *stats) {
             (double)stats->sunset_left_s[i]);
   if (stats->has_poll_age)
     gauge(pass, FC_METRIC_POLL_AGE, "", stats->poll_age_s);
-  if (!stats->has_response_time)
+  if (!stats->timed)
     return;
-  gauge(pass, FC_METRIC_RESPONSE_TIME, "average", stats->response_average_s);
+  gauge(pass, FC_METRIC_RESPONSE_TIME, "average",
+        stats->response_sum_s / (double)stats->timed);
   gauge(pass, FC_METRIC_RESPONSE_TIME, "max", stats->response_max_s);
 }
 

@@ -5,6 +5,7 @@
 #ifndef FC_MACROS_H
 #define FC_MACROS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Of a function whose result must be looked at. */
@@ -16,6 +17,10 @@
 
 /* How many elements an array has; not for pointers. */
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* The struct of which *pointer is that member. */
+#define CONTAINER_OF(pointer, type, member)                                    \
+  ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 static inline int64_t fc_min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t fc_max64(int64_t a, int64_t b) { return a > b ? a : b; }

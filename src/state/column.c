@@ -51,6 +51,40 @@ static bool name_set(void *member, const struct fc_value *value, char *line) {
   return fc_name_valid(value->text, strlen(value->text));
 }
 
+static struct fc_value event_get(const void *member) {
+  return text(fc_event_name(*(const enum fc_event_type *)member));
+}
+
+static bool event_set(void *member, const struct fc_value *value, char *line) {
+  (void)line;
+  for (unsigned type = 0; type < FC_EVENT_JOB_COUNT; type++)
+    if (strcmp(fc_event_name((enum fc_event_type)type), value->text) == 0) {
+      *(enum fc_event_type *)member = (enum fc_event_type)type;
+      return true;
+    }
+  return false;
+}
+
+static struct fc_value state_get(const void *member) {
+  return text(*(const bool *)member ? "handed" : "pending");
+}
+
+static bool state_set(void *member, const struct fc_value *value, char *line) {
+  (void)line;
+  *(bool *)member = strcmp(value->text, "pending") != 0;
+  return true;
+}
+
+static struct fc_value count_get(const void *member) {
+  return integer(*(const unsigned *)member);
+}
+
+static bool count_set(void *member, const struct fc_value *value, char *line) {
+  (void)line;
+  *(unsigned *)member = (unsigned)value->integer;
+  return value->integer >= 0 && value->integer <= UINT16_MAX;
+}
+
 /* Text that the file may have from elsewhere, on its way to a log line. */
 static bool line_set(void *member, const struct fc_value *value, char *line) {
   (void)fc_text_line(line, FC_ERROR_TEXT_SIZE, value->text,
@@ -168,6 +202,9 @@ static const struct fc_column_type
                    status_set},
     type_sources = {FC_VALUE_INTEGER, FC_FORM_SOURCES, false, sources_get,
                     sources_set},
+    type_event = {FC_VALUE_TEXT, FC_FORM_PLAIN, false, event_get, event_set},
+    type_state = {FC_VALUE_TEXT, FC_FORM_PLAIN, false, state_get, state_set},
+    type_count = {FC_VALUE_INTEGER, FC_FORM_PLAIN, false, count_get, count_set},
     type_flags = {FC_VALUE_INTEGER, FC_FORM_PLAIN, false, flags_get, flags_set},
     type_time = {FC_VALUE_INTEGER, FC_FORM_TIME, false, time_get, time_set},
     type_bool = {FC_VALUE_INTEGER, FC_FORM_BOOL, false, bool_get, bool_set},
@@ -176,6 +213,7 @@ static const struct fc_column_type
 #define JOB(member) offsetof(struct fc_job_record, member)
 #define FACT(member) JOB(facts.member)
 #define PAST(member) JOB(history.member)
+#define EVENT(member) offsetof(struct fc_event_record, member)
 #define ENDPOINT(member) offsetof(struct fc_endpoint_record, member)
 
 /* No flag is a record's first member. */
@@ -206,6 +244,17 @@ static const struct fc_column job_columns[] = {
     {"error", &type_line, JOB(error), ALWAYS, FC_COLUMN_SHOWN},
 };
 
+/* The same goes for a new one here. */
+static const struct fc_column event_columns[] = {
+    {"event", &type_event, EVENT(type), ALWAYS, FC_COLUMN_HIDDEN},
+    {"state", &type_state, EVENT(delivered), ALWAYS, FC_COLUMN_HIDDEN},
+    {"round", &type_count, EVENT(round), EVENT(has_round), FC_COLUMN_HIDDEN},
+    {"status", &type_status, EVENT(status), EVENT(has_status),
+     FC_COLUMN_HIDDEN},
+    {"previous", &type_status, EVENT(previous), EVENT(has_previous),
+     FC_COLUMN_HIDDEN},
+};
+
 static const struct fc_column endpoint_columns[] = {
     {"kind", &type_kind, ENDPOINT(kind), ALWAYS, FC_COLUMN_HIDDEN},
     {"sunset_reported", &type_time, ENDPOINT(sunset_reported_s), ALWAYS,
@@ -217,6 +266,8 @@ static const struct fc_column endpoint_columns[] = {
 };
 
 const struct fc_columns fc_job_columns = {job_columns, COUNT_OF(job_columns)};
+const struct fc_columns fc_event_columns = {event_columns,
+                                            COUNT_OF(event_columns)};
 const struct fc_columns fc_endpoint_columns = {endpoint_columns,
                                                COUNT_OF(endpoint_columns)};
 

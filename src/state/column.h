@@ -53,8 +53,19 @@ struct fc_columns {
   size_t len;
 };
 
-/* Of struct fc_job_record and struct fc_endpoint_record. */
-extern const struct fc_columns fc_job_columns, fc_endpoint_columns;
+/* Of struct fc_job_record, struct fc_event_record and struct
+ * fc_endpoint_record. */
+extern const struct fc_columns fc_job_columns, fc_event_columns,
+    fc_endpoint_columns;
+
+/* An event of a job as it is stored. */
+struct fc_event_record {
+  enum fc_event_type type;
+  bool delivered; /* else it is pending */
+  unsigned round;
+  int8_t status, previous; /* of the job when it came about, enum fc_status */
+  bool has_round, has_status, has_previous; /* not of version 1 */
+};
 
 enum fc_value_type fc_column_value_type(const struct fc_column *column);
 

@@ -41,12 +41,14 @@ struct fc_journal {
 };
 
 /* One file, one notification: through the first instance. */
-static void report_unusable(struct fc_journal *journal, const char *text) {
+static void report_unusable(struct fc_journal *journal, const char *text,
+                            struct fc_now now) {
   size_t used = 0;
   fc_text_append(journal->reason, sizeof(journal->reason), &used, "%s: %s",
                  journal->path, text);
   if (journal->members_len)
-    fc_instance_state_unusable(journal->members[0].instance, journal->reason);
+    fc_instance_state_unusable(journal->members[0].instance, journal->reason,
+                               now);
 }
 
 static void report_usable(struct fc_journal *journal) {
@@ -81,7 +83,7 @@ static void give_up(struct fc_journal *journal, struct fc_now now) {
   fc_text_copy(detail, sizeof(detail), fc_store_detail(journal->store));
   journal->damaged = corrupt;
   let_go(journal, at_once ? now.mono_ms : now.mono_ms + FC_JOURNAL_RETRY_MS);
-  report_unusable(journal, detail);
+  report_unusable(journal, detail, now);
 }
 
 static enum fc_error save_changes(struct fc_journal *journal,
@@ -254,7 +256,7 @@ static void open_store(struct fc_journal *journal, struct fc_now now) {
   if (journal->was_locked && !was_locked && !journal->reason[0])
     return;
   if (!journal->store || problem != FC_STATEFILE_FINE)
-    report_unusable(journal, detail);
+    report_unusable(journal, detail, now);
   else
     fc_text_copy(journal->warning, sizeof(journal->warning), detail);
 }
@@ -292,7 +294,7 @@ enum fc_error fc_journal_add(struct fc_journal *journal,
   *member = (struct member){.instance = instance, .standing = NOT_LOADED};
   bool is_first = journal->members_len == 1;
   if (is_first && journal->reason[0])
-    fc_instance_state_unusable(instance, journal->reason);
+    fc_instance_state_unusable(instance, journal->reason, now);
   if (is_first && journal->warning[0])
     fc_instance_report(instance, FC_SEVERITY_OKAY, "state file: %s",
                        journal->warning);

@@ -23,7 +23,7 @@
 
 enum {
   FC_STATEFILE_APPLICATION_ID = 0x46437277,
-  FC_STATEFILE_VERSION = 1,
+  FC_STATEFILE_VERSION = 2,
   FC_STATEFILE_DETAIL_SIZE = 256,
   FC_STATEFILE_PARTS = 5,                    /* see `parts` */
   FC_STATEFILE_URI_SIZE = 3 * PATH_MAX + 32, /* of any path */

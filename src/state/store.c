@@ -24,15 +24,14 @@ static const struct {
                       " number INTEGER PRIMARY KEY,"
                       " instance TEXT NOT NULL, @declarations,"
                       " UNIQUE (instance, id))"},
-    {NULL, "CREATE TABLE notification ("
-           " instance TEXT NOT NULL,"
-           " id TEXT NOT NULL,"
-           " event TEXT NOT NULL,"
-           " state TEXT NOT NULL CHECK (state IN ('pending', 'handed')),"
-           " time INTEGER NOT NULL,"
-           " PRIMARY KEY (instance, id, event),"
-           " FOREIGN KEY (instance, id) REFERENCES job (instance, id)"
-           " ON DELETE CASCADE) WITHOUT ROWID"},
+    {&fc_event_columns, "CREATE TABLE notification ("
+                        " instance TEXT NOT NULL, id TEXT NOT NULL,"
+                        " @declarations, time INTEGER NOT NULL,"
+                        " CHECK (state IN ('pending', 'handed')),"
+                        " PRIMARY KEY (instance, id, event),"
+                        " FOREIGN KEY (instance, id)"
+                        " REFERENCES job (instance, id)"
+                        " ON DELETE CASCADE) WITHOUT ROWID"},
     {&fc_endpoint_columns, "CREATE TABLE endpoint ("
                            " instance TEXT NOT NULL, @declarations,"
                            " PRIMARY KEY (instance, kind)) WITHOUT ROWID"},
@@ -70,21 +69,22 @@ static const struct fc_statement statements[STATEMENTS] = {
     [DROP_EVENTS] = {"DELETE FROM notification WHERE instance = ?1"
                      " AND id = ?2 AND instr(?3, ',' || event || ',') = 0",
                      "cannot delete a notification", NULL},
-    [PUT_EVENT] = {"INSERT INTO notification (instance, id, event, state, time)"
-                   " VALUES (?, ?, ?, ?, ?)"
+    [PUT_EVENT] = {"INSERT INTO notification (time, instance, id, @columns)"
+                   " VALUES (?, ?, ?, @marks)"
                    " ON CONFLICT (instance, id, event) DO UPDATE SET"
-                   " state = excluded.state, time = excluded.time"
-                   " WHERE state <> excluded.state",
-                   "cannot save a notification", NULL},
+                   " @updates, time = excluded.time"
+                   " WHERE state <> excluded.state"
+                   " OR round IS NOT excluded.round",
+                   "cannot save a notification", &fc_event_columns},
     [PUT_ENDPOINT] = {"REPLACE INTO endpoint (instance, @columns)"
                       " VALUES (?, @marks)",
                       "cannot save an endpoint", &fc_endpoint_columns},
     [LOAD_JOBS] = {"SELECT @columns FROM job WHERE instance = ?"
                    " ORDER BY number",
                    "cannot load the jobs", &fc_job_columns},
-    [LOAD_EVENTS] = {"SELECT event, state FROM notification"
+    [LOAD_EVENTS] = {"SELECT @columns FROM notification"
                      " WHERE instance = ? AND id = ?",
-                     "cannot load the notifications", NULL},
+                     "cannot load the notifications", &fc_event_columns},
     [LOAD_ENDPOINTS] = {"SELECT @columns FROM endpoint WHERE instance = ?",
                         "cannot load the endpoints", &fc_endpoint_columns},
     [LIST_JOBS] = {"SELECT @columns, instance FROM job"
@@ -146,24 +146,34 @@ static enum fc_error copy_keep(struct fc_store *store, int64_t version,
   return error ? error : fc_db_copy(store->db, name, "its copy cannot be made");
 }
 
-/* An older version lacks columns of jobs, and nothing else. */
+static enum fc_error column_add(struct fc_store *store, const char *table,
+                                const struct fc_column *column,
+                                const char *failure) {
+  char sql[FC_DB_SQL_SIZE], declaration[FC_DB_SQL_SIZE / 2];
+  int64_t found = 0;
+  (void)snprintf(sql, sizeof(sql),
+                 "SELECT 1 FROM pragma_table_info('%s') WHERE name = '%s'",
+                 table, column->name);
+  enum fc_error error = fc_db_ask(store->db, sql, &found);
+  if (error || found)
+    return error;
+  fc_column_declare(column, declaration, sizeof(declaration));
+  (void)snprintf(sql, sizeof(sql), "ALTER TABLE %s ADD COLUMN %s", table,
+                 declaration);
+  return fc_db_run(store->db, sql, failure);
+}
+
+/* An older version lacks columns of these tables, and nothing else. */
 static enum fc_error columns_add(struct fc_store *store, const char *failure) {
+  static const struct {
+    const char *name;
+    const struct fc_columns *columns;
+  } tables[] = {{"job", &fc_job_columns}, {"notification", &fc_event_columns}};
   enum fc_error error = FC_OK;
-  for (size_t i = 0; !error && i < fc_job_columns.len; i++) {
-    const struct fc_column *column = &fc_job_columns.column[i];
-    char sql[FC_DB_SQL_SIZE], declaration[FC_DB_SQL_SIZE / 2];
-    int64_t found = 0;
-    (void)snprintf(sql, sizeof(sql),
-                   "SELECT 1 FROM pragma_table_info('job') WHERE name = '%s'",
-                   column->name);
-    error = fc_db_ask(store->db, sql, &found);
-    if (error || found)
-      continue;
-    fc_column_declare(column, declaration, sizeof(declaration));
-    (void)snprintf(sql, sizeof(sql), "ALTER TABLE job ADD COLUMN %s",
-                   declaration);
-    error = fc_db_run(store->db, sql, failure);
-  }
+  for (size_t t = 0; t < COUNT_OF(tables); t++)
+    for (size_t i = 0; !error && i < tables[t].columns->len; i++)
+      error = column_add(store, tables[t].name, &tables[t].columns->column[i],
+                         failure);
   return error;
 }
 
@@ -324,24 +334,20 @@ enum fc_error fc_store_open(struct fc_store **store, const char *path,
 
 bool fc_store_was_clean(const struct fc_store *store) { return store->clean; }
 
-/* 0 for a name that is none. */
-static unsigned event_bit(const char *name) {
-  for (unsigned type = 0; type < FC_EVENT_COUNT; type++)
-    if (strcmp(fc_event_name((enum fc_event_type)type), name) == 0)
-      return FC_EVENT_BIT(type);
-  return 0;
-}
-
+/* An event that makes no sense is none. */
 static enum fc_error events_load(struct fc_db *db, const char *instance,
                                  struct fc_job_record *record) {
+  char line[FC_ERROR_TEXT_SIZE];
   fc_db_bind_text(db, LOAD_EVENTS, instance);
   fc_db_bind_text(db, LOAD_EVENTS, record->id);
   while (fc_db_step(db, LOAD_EVENTS)) {
-    unsigned bit = event_bit(fc_db_text(db, LOAD_EVENTS, 0));
-    if (strcmp(fc_db_text(db, LOAD_EVENTS, 1), "pending") == 0)
-      record->pending |= bit;
-    else
-      record->delivered |= bit;
+    struct fc_event_record event = {.round = 0};
+    if (fc_db_record(db, LOAD_EVENTS, &event, line))
+      fc_outbox_restore(&record->outbox.event[event.type], event.delivered,
+                        event.has_round ? event.round : 1,
+                        event.has_status ? event.status : record->facts.status,
+                        event.has_previous ? event.previous
+                                           : record->history.previous);
   }
   return fc_db_end(db, LOAD_EVENTS);
 }
@@ -423,6 +429,10 @@ static enum fc_error store_list(struct fc_store *store, const char *path,
     error = tables_judge(store, &version);
   if (error || version == 0) /* still empty */
     return error;
+  if (version < FC_STATEFILE_VERSION)
+    return fc_statefile_fail(&store->file, FC_STATEFILE_FOREIGN,
+                             "of an older version; the plugin takes it over "
+                             "when it starts");
   error = fc_db_prepare(store->db);
   return error ? error : jobs_list(store->db, callback, data, skipped);
 }
@@ -449,15 +459,24 @@ enum fc_error fc_store_begin(struct fc_store *store) {
 }
 
 static enum fc_error event_put(struct fc_db *db, const char *instance,
-                               const struct fc_job_record *record,
+                               const struct fc_job_record *job,
                                enum fc_event_type type, int64_t now_s) {
-  bool pending = record->pending & FC_EVENT_BIT(type);
-  fc_db_bind_text(db, PUT_EVENT, instance);
-  fc_db_bind_text(db, PUT_EVENT, record->id);
-  fc_db_bind_text(db, PUT_EVENT, fc_event_name(type));
-  fc_db_bind_text(db, PUT_EVENT, pending ? "pending" : "handed");
+  const struct fc_outbox_event *event = &job->outbox.event[type];
+  const struct fc_event_record record = {
+      .type = type,
+      .delivered = !fc_outbox_is_pending(event),
+      .has_round = true,
+      .round = event->round,
+      .has_status = true,
+      .status = (int8_t)fc_outbox_status(event),
+      .has_previous = true,
+      .previous = (int8_t)fc_outbox_previous(event),
+  };
   fc_db_bind(db, PUT_EVENT,
              (struct fc_value){.type = FC_VALUE_INTEGER, .integer = now_s});
+  fc_db_bind_text(db, PUT_EVENT, instance);
+  fc_db_bind_text(db, PUT_EVENT, job->id);
+  fc_db_bind_record(db, PUT_EVENT, &record);
   return fc_db_finish(db, PUT_EVENT);
 }
 
@@ -474,10 +493,9 @@ static enum fc_error events_put(struct fc_db *db, const char *instance,
                                 int64_t now_s) {
   char kept[EVENTS_SIZE] = ",";
   size_t used = 1;
-  unsigned set = record->pending | record->delivered;
   enum fc_error error = FC_OK;
-  for (enum fc_event_type type = 0; !error && type < FC_EVENT_COUNT; type++)
-    if (set & FC_EVENT_BIT(type)) {
+  for (enum fc_event_type type = 0; !error && type < FC_EVENT_JOB_COUNT; type++)
+    if (record->outbox.event[type].stage != FC_OUTBOX_NONE) {
       error = event_put(db, instance, record, type, now_s);
       fc_text_append(kept, sizeof(kept), &used, "%s,", fc_event_name(type));
     }

@@ -9,7 +9,7 @@
  * the tables below. Only one daemon writes to it: it holds a lock on the file
  * "<path>-lock".
  *
- *   PRAGMA application_id = 0x46437277 ("FCrw"), PRAGMA user_version = 1
+ *   PRAGMA application_id = 0x46437277 ("FCrw"), PRAGMA user_version = 2
  *
  *   job           one row per job and instance, key (instance, id):
  *     number           the order in which the jobs were added
@@ -23,13 +23,19 @@
  *     notified         when its failure was last reported, or NULL
  *     tokens, credits, percent   or NULL
  *     stalled          0 or 1
- *     flags            set of enum fc_record_flag
+ *     flags            set: 1 stalled was reported, 2 lost was, 4 that it
+ *                      expires soon was; 8 its series have ended; 16 nobody
+ *                      wants it watched; 32 what is pending may be a repeat
  *     error            the API's error text (one line), or NULL
  *   notification  one row per event of a job, key (instance, id, event):
  *     instance, id, event   text, fc_event_name
  *     state            "pending": not yet handed to collectd, or not known to
  *                      be; "handed": it was delivered
+ *     round            how often it has come about: 1, 2, ...
+ *     status, previous of the job when it came about, as above
  *     time             when it came into this state
+ *                      (round, status and previous are NULL in rows of version
+ *                      1: it is the first round then)
  *   endpoint      one row per instance and kind:
  *     instance, kind, sunset_reported (a date or 0), last_warning (0 or 1),
  *     gone_reported (0 or 1)
@@ -110,8 +116,7 @@ FC_MUST_USE enum fc_error fc_store_load_endpoints(struct fc_store *store,
  * PRAGMA synchronous=FULL) or rollback. After a failed call the only sensible
  * one is rollback; nothing of the transaction is then in the file. All fail
  * with FC_ERR_STATE and fc_store_detail, or FC_ERR_MEMORY. now_s is the time of
- * notifications that come into another state; an event both pending and
- * delivered (it is to be repeated) is stored as pending. A job deleted takes
+ * notifications that come into another state. A job deleted takes
  * its notifications along. Numbers that are not finite are stored as absent. */
 FC_MUST_USE enum fc_error fc_store_begin(struct fc_store *store);
 FC_MUST_USE enum fc_error fc_store_put_job(struct fc_store *store,
@@ -130,8 +135,8 @@ void fc_store_rollback(struct fc_store *store);
 /* Reads a state file beside the daemon that may be using it: without its lock,
  * and without a change to any file of the directory (but what SQLite needs to
  * read a log that a crash left). Calls back for each stored job of every
- * instance, by instance, in the order in which they were added; of events and
- * the flags' meaning nothing is looked at, `pending` and `delivered` are 0.
+ * instance, by instance, in the order in which they were added; of events
+ * nothing is looked at.
  * Rows that make no sense are skipped and counted, as in fc_store_load_jobs.
  * Stops at the callback's first error and returns it.
  *

@@ -77,6 +77,8 @@ const char *fc_event_key(const struct fc_event *event,
                    name);
   else
     fc_text_append(key, SIZE, &used, "%s%s%s/%" PRId64, kind_name(event),
-                   kind_name(event)[0] ? "/" : "", name, event->time_s);
+                   kind_name(event)[0] ? "/" : "", name, event->start_s);
+  if (event->type < FC_EVENT_JOB_COUNT && event->round > 1)
+    fc_text_append(key, SIZE, &used, "/%u", event->round);
   return key;
 }

@@ -28,8 +28,9 @@ enum fc_event_type {
   /* of a kind of job on this server */
   FC_EVENT_ENDPOINT_GONE = FC_EVENT_JOB_COUNT,
   FC_EVENT_ENDPOINT_SUNSET,
+  FC_EVENT_ENDPOINT_END,
   /* of the instance; each OKAY behind what it ends */
-  FC_EVENT_KEY_REJECTED,
+  FC_EVENT_KEY_REJECTED = FC_EVENT_ENDPOINT_END,
   FC_EVENT_API_UNUSABLE,
   FC_EVENT_API_USABLE, /* again, after either of the two */
   FC_EVENT_API_IDLE,   /* the same: nothing is left to ask it for */
@@ -52,7 +53,8 @@ enum fc_severity { FC_SEVERITY_FAILURE, FC_SEVERITY_WARNING, FC_SEVERITY_OKAY };
 
 struct fc_event {
   enum fc_event_type type;
-  int64_t time_s;          /* when it was seen, epoch */
+  unsigned round;          /* how often it has come about, of a job's */
+  int64_t start_s;         /* when the trouble began, epoch; of all others */
   bool possible_duplicate; /* may have been delivered before a crash */
   enum fc_kind_id kind;    /* FC_KIND_COUNT: none */
   /* Of a job, from here on. */
@@ -81,8 +83,9 @@ const char *fc_event_message(const struct fc_event *event,
                              char message[FC_EVENT_MESSAGE_SIZE]);
 
 /* What two notifications of the same event share, also after the state file was
- * lost: "KIND/ID/EVENT"; of an instance's or endpoint's event the time instead
- * of the ID. Unique within an instance. Returns key. */
+ * lost: "KIND/ID/EVENT", with "/2" and so on behind it in later rounds; of an
+ * instance's event "EVENT/START", of an endpoint's "KIND/EVENT/START". Unique
+ * within an instance. Returns key. */
 const char *fc_event_key(const struct fc_event *event,
                          char key[FC_EVENT_KEY_SIZE]);
 

@@ -23,7 +23,9 @@
 #include "src/base/text.h"
 #include "src/watch/event.h"
 #include "src/watch/job.h"
+#include "src/watch/reports.h"
 #include "src/watch/schedule.h"
+#include "src/watch/stats.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,11 +34,7 @@
 struct fc_instance;
 
 enum {
-  FC_HTTP_CODE_MAX = 599,
-  FC_API_DOWN_INTERVALS = 3,            /* api_up 0 for so long: unusable */
-  FC_SUNSET_LAST_WARNING_S = 7 * 86400, /* the second warning of a sunset */
-  FC_REPORTS_MAX = 8,
-  FC_REPORT_SIZE = 320
+  FC_API_DOWN_INTERVALS = 3 /* api_up 0 for so long: unusable */
 };
 
 /* `settings` is borrowed and must outlive the instance; interval_ms (> 0)
@@ -125,45 +123,16 @@ void fc_instance_key_changed(struct fc_instance *instance, struct fc_now now);
 void fc_instance_key_unusable(struct fc_instance *instance, const char *text,
                               struct fc_now now);
 
-/* Something to be logged, for a library does not log. Kept until the reader
- * takes it; with FC_REPORTS_MAX of them, further ones are counted only. */
-struct fc_report {
-  enum fc_severity severity;
-  char text[FC_REPORT_SIZE];
-};
-
+/* Something to be logged (src/watch/reports.h), kept until the reader takes
+ * it. */
 void fc_instance_report(struct fc_instance *instance, enum fc_severity severity,
                         const char *format, ...) FC_PRINTF(3, 4);
 
 /* --- The reader's side: one thread at a time. */
 
-/* Takes the oldest note; false when there is none. */
+/* Takes the oldest report; false when there is none. */
 bool fc_instance_take_report(struct fc_instance *instance,
                              struct fc_report *report);
-
-/* The last failure of a class: for one log line. */
-struct fc_failure {
-  uint64_t count; /* as in the errors metric */
-  char id[FC_ID_MAX + 1];
-  char detail[FC_DETAIL_SIZE];
-};
-
-struct fc_stats {
-  size_t jobs[FC_STATUS_COUNT];
-  size_t stalled;
-  bool has_api_up; /* a job is left to ask for, and a request has ended since
-                      one is */
-  bool api_up;
-  uint64_t requests;
-  uint64_t codes[FC_HTTP_CODE_MAX + 1];
-  struct fc_failure failures[FC_CLASS_COUNT];
-  bool has_response_time; /* some request ended since the last call */
-  double response_average_s, response_max_s;
-  bool has_sunset[FC_KIND_COUNT]; /* known, and a job of the kind is watched */
-  int64_t sunset_left_s[FC_KIND_COUNT];
-  bool has_poll_age; /* there is an unfinished job */
-  double poll_age_s;
-};
 
 /* Copies the figures, and starts a new span of response times. poll_age is of
  * the last complete pass of fc_instance_views. */
@@ -193,7 +162,7 @@ struct fc_delivery {
 
 /* Takes the next event; false when there is none. Each must come back through
  * fc_instance_delivered before the next is taken. */
-bool fc_instance_take_event(struct fc_instance *instance, struct fc_now now,
+bool fc_instance_take_event(struct fc_instance *instance,
                             struct fc_delivery *delivery);
 
 /* The event was handed to collectd. */

@@ -7,12 +7,16 @@
 #include "src/base/text.h"
 #include "src/watch/instance_private.h"
 
+/* The file has what is pending in it; without a clean end, that may have been
+ * delivered. */
 static void restore_events(struct fc_job *job,
                            const struct fc_job_record *record, bool clean) {
-  bool replayed = !clean || record->history.replayed;
-  job->delivered = (uint16_t)record->delivered;
-  job->saved = (uint16_t)record->pending;
-  job->replayed = replayed ? (uint16_t)record->pending : 0;
+  job->outbox = record->outbox;
+  for (size_t i = 0; i < FC_EVENT_JOB_COUNT; i++) {
+    struct fc_outbox_event *event = &job->outbox.event[i];
+    event->doubtful =
+        fc_outbox_is_pending(event) && (!clean || record->history.replayed);
+  }
 }
 
 /* Who wants it watched, and whether somebody does, is said elsewhere. */
@@ -33,7 +37,7 @@ static void restore_all(struct fc_instance *instance, struct fc_job *job,
     fc_job_keep_error(job, record->error);
   restore_events(job, record, clean);
   fc_registry_count(&instance->registry, job);
-  fc_instance_add_events(instance, job, record->pending);
+  fc_instance_add_events(instance, job, /* events = */ 0);
 }
 
 /* When it is asked for next: each in its turn, as all come at once. */
@@ -56,7 +60,7 @@ static enum fc_error restore_new(struct fc_instance *instance,
   if (fc_instance_is_full(instance)) {
     if (!record->history.forgotten)
       fc_instance_refuse_beyond_max(instance, FC_SOURCE_REGISTRATION,
-                                    record->id);
+                                    record->id, now);
     return FC_ERR_LIMIT;
   }
   enum fc_error error =
@@ -67,12 +71,12 @@ static enum fc_error restore_new(struct fc_instance *instance,
   /* Whether the configuration still has it, the configuration will say. */
   job->history.sources =
       (uint8_t)(record->history.sources & ~(unsigned)FC_SOURCE_CONFIG);
-  job->phase_ms = fc_schedule_phase_ms(&instance->schedule);
+  job->phase_ms = (uint32_t)fc_schedule_phase_ms(&instance->schedule);
   job->last_asked_ms = now.mono_ms;
   restore_all(instance, job, record, clean);
   restore_poll(instance, job, now);
   if (record->history.forgotten)
-    fc_instance_forget_job(instance, job, now);
+    fc_instance_end_watch(instance, job, instance->rules.forget_after_s, now);
   else
     fc_instance_set_timer(instance, job, now);
   return FC_OK;
@@ -95,11 +99,11 @@ static void restore_known(struct fc_instance *instance, struct fc_job *job,
     fc_instance_set_timer(instance, job, now);
     return;
   }
-  job->delivered |= (uint16_t)record->delivered;
+  for (size_t i = 0; i < FC_EVENT_JOB_COUNT; i++)
+    fc_outbox_merge(&job->outbox.event[i], &record->outbox.event[i],
+                    job->facts.status == record->facts.status);
   job->history.first_seen_s =
       fc_min64(job->history.first_seen_s, record->history.first_seen_s);
-  if (job->facts.status == record->facts.status)
-    fc_instance_drop_events(job, record->delivered);
 }
 
 enum fc_error fc_instance_restore(struct fc_instance *instance,
@@ -119,16 +123,7 @@ enum fc_error fc_instance_restore(struct fc_instance *instance,
 void fc_instance_restore_endpoint(struct fc_instance *instance,
                                   const struct fc_endpoint_record *record) {
   fc_instance_lock(instance);
-  struct endpoint *endpoint = &instance->endpoints[record->kind];
-  /* What was reported while the file was away is newer. */
-  if (!endpoint->sunset_reported_s) {
-    endpoint->sunset_reported_s = record->sunset_reported_s;
-    endpoint->last_warning_given = record->last_warning_given;
-    endpoint->reported.sunset_s = record->sunset_reported_s;
-    endpoint->reported.last_warning = record->last_warning_given;
-  }
-  endpoint->gone_reported |= record->gone_reported;
-  endpoint->reported.gone |= record->gone_reported;
+  fc_endpoint_restore(&instance->endpoints[record->kind], record);
   fc_instance_unlock(instance);
 }
 
@@ -148,7 +143,7 @@ static void settle(struct fc_instance *instance, struct fc_now now) {
     next = job->next;
     job->history.sources &= (uint8_t)~stale_sources(instance, job);
     if (!job->history.sources && !job->history.forgotten)
-      fc_instance_forget_job(instance, job, now);
+      fc_instance_end_watch(instance, job, instance->rules.forget_after_s, now);
   }
 }
 
@@ -165,16 +160,17 @@ static void set_unsure(struct fc_instance *instance, bool unsure) {
        job = job->next)
     if (job->facts.status == FC_STATUS_NONE &&
         job->history.sources & (FC_SOURCE_CONFIG | FC_SOURCE_FILE))
-      job->replayed = UINT16_MAX;
+      fc_job_doubt(job);
 }
 
 void fc_instance_attach(struct fc_instance *instance, bool unsure,
                         struct fc_now now) {
   fc_instance_lock(instance);
-  instance->saves = instance->durable = true;
+  instance->attached = true;
   set_unsure(instance, unsure);
   for (struct fc_job *job = instance->registry.first; job; job = job->next) {
-    job->saved = 0;
+    for (size_t i = 0; i < FC_EVENT_JOB_COUNT; i++)
+      fc_outbox_unsave(&job->outbox.event[i]);
     fc_instance_changed(instance, job, true);
   }
   for (size_t i = 0; i < FC_KIND_COUNT; i++)
@@ -183,17 +179,22 @@ void fc_instance_attach(struct fc_instance *instance, bool unsure,
   fc_instance_unlock(instance);
 }
 
+static struct fc_job *job_of_saving(struct fc_link *link) {
+  return CONTAINER_OF(link, struct fc_job, saving);
+}
+
+static void empty(struct fc_instance *instance, struct fc_queue *queue) {
+  struct fc_link *link;
+  while ((link = fc_queue_take(queue)))
+    fc_instance_drop_if_unused(instance, job_of_saving(link));
+}
+
 void fc_instance_detach(struct fc_instance *instance, bool unsure) {
-  struct fc_job *next;
   fc_instance_lock(instance);
-  instance->saves = instance->durable = false;
+  instance->attached = false;
   set_unsure(instance, unsure);
-  instance->unsaved_first = instance->saving = NULL;
-  for (struct fc_job *job = instance->registry.first; job; job = next) {
-    next = job->next;
-    job->unsaved = job->saving = false;
-    fc_instance_drop_if_unused(instance, job);
-  }
+  empty(instance, &instance->unsaved);
+  empty(instance, &instance->saving);
   for (size_t i = 0; i < FC_KIND_COUNT; i++)
     instance->endpoints[i].unsaved = instance->endpoints[i].saving = false;
   fc_instance_unlock(instance);
@@ -201,7 +202,7 @@ void fc_instance_detach(struct fc_instance *instance, bool unsure) {
 
 bool fc_instance_has_unsaved(struct fc_instance *instance, bool *urgent) {
   fc_instance_lock(instance);
-  bool any = instance->unsaved_first != NULL;
+  bool any = instance->unsaved.first != NULL;
   *urgent = any && instance->save_urgent;
   for (size_t i = 0; i < FC_KIND_COUNT; i++)
     if (instance->endpoints[i].unsaved)
@@ -210,42 +211,45 @@ bool fc_instance_has_unsaved(struct fc_instance *instance, bool *urgent) {
   return any;
 }
 
+static bool has_doubtful(const struct fc_job *job) {
+  for (size_t i = 0; i < FC_EVENT_JOB_COUNT; i++)
+    if (job->outbox.event[i].doubtful)
+      return true;
+  return false;
+}
+
 static void fill(const struct fc_job *job, struct fc_unsaved *change) {
   fc_text_copy(change->id, sizeof(change->id), job->id);
   fc_text_copy(change->name, sizeof(change->name), job->name->text);
   fc_text_copy(change->error, sizeof(change->error),
                job->error ? job->error : "");
-  change->gone = job->history.forgotten && !job->kept && !job->pending;
+  change->gone =
+      job->history.forgotten && !job->kept && !fc_job_has_pending(job);
   change->record = (struct fc_job_record){
       .id = change->id,
       .name = change->name,
       .error = job->error ? change->error : NULL,
       .facts = job->facts,
       .history = job->history,
-      .pending = job->pending,
-      .delivered = job->delivered & (unsigned)~job->pending,
+      .outbox = job->outbox,
   };
-  change->record.history.replayed = job->replayed != 0;
+  change->record.history.replayed = has_doubtful(job);
 }
 
 size_t fc_instance_save_take(struct fc_instance *instance,
                              struct fc_unsaved *changes, size_t max) {
+  struct fc_link *link;
   size_t len = 0;
   fc_instance_lock(instance);
-  while (len < max && instance->unsaved_first) {
-    struct fc_job *job = instance->unsaved_first;
-    instance->unsaved_first = job->next_unsaved;
-    job->unsaved = false;
-    job->saving_pending = job->pending;
-    /* One that has changed since it was taken is in the list already. */
-    if (!job->saving) {
-      job->saving = true;
-      job->next_saving = instance->saving;
-      instance->saving = job;
-    }
+  while (len < max && (link = fc_queue_take(&instance->unsaved))) {
+    struct fc_job *job = job_of_saving(link);
+    job->changed = false;
+    fc_queue_add(&instance->saving, link);
+    for (size_t i = 0; i < FC_EVENT_JOB_COUNT; i++)
+      fc_outbox_save_begin(&job->outbox.event[i]);
     fill(job, &changes[len++]);
   }
-  if (!instance->unsaved_first)
+  if (!instance->unsaved.first)
     instance->save_urgent = false;
   fc_instance_unlock(instance);
   return len;
@@ -256,17 +260,12 @@ size_t fc_instance_save_take_endpoints(struct fc_instance *instance,
   size_t len = 0;
   fc_instance_lock(instance);
   for (size_t i = 0; i < FC_KIND_COUNT; i++) {
-    struct endpoint *endpoint = &instance->endpoints[i];
+    struct fc_endpoint *endpoint = &instance->endpoints[i];
     if (!endpoint->unsaved)
       continue;
     endpoint->unsaved = false;
     endpoint->saving = true;
-    records[len++] = (struct fc_endpoint_record){
-        .kind = (uint8_t)i,
-        .sunset_reported_s = endpoint->reported.sunset_s,
-        .last_warning_given = endpoint->reported.last_warning,
-        .gone_reported = endpoint->reported.gone,
-    };
+    records[len++] = endpoint->told;
   }
   fc_instance_unlock(instance);
   return len;
@@ -274,46 +273,45 @@ size_t fc_instance_save_take_endpoints(struct fc_instance *instance,
 
 static void job_save_end(struct fc_instance *instance, struct fc_job *job,
                          bool saved) {
-  job->saving = false;
-  if (saved)
-    job->saved |= job->saving_pending & job->pending;
-  else
+  for (size_t i = 0; i < FC_EVENT_JOB_COUNT; i++)
+    fc_outbox_save_end(&job->outbox.event[i], saved);
+  if (job->changed || !saved)
     fc_instance_changed(instance, job, true);
   fc_instance_drop_if_unused(instance, job);
 }
 
 void fc_instance_save_end(struct fc_instance *instance, bool saved) {
+  struct fc_link *link;
   fc_instance_lock(instance);
-  while (instance->saving) {
-    struct fc_job *job = instance->saving;
-    instance->saving = job->next_saving;
-    job_save_end(instance, job, saved);
-  }
+  while ((link = fc_queue_take(&instance->saving)))
+    job_save_end(instance, job_of_saving(link), saved);
   for (size_t i = 0; i < FC_KIND_COUNT; i++) {
-    struct endpoint *endpoint = &instance->endpoints[i];
+    struct fc_endpoint *endpoint = &instance->endpoints[i];
     endpoint->unsaved |= endpoint->saving && !saved;
     endpoint->saving = false;
   }
   fc_instance_unlock(instance);
 }
 
-void fc_instance_state_unusable(struct fc_instance *instance,
-                                const char *text) {
+void fc_instance_state_unusable(struct fc_instance *instance, const char *text,
+                                struct fc_now now) {
   fc_instance_lock(instance);
-  fc_instance_count_failure(instance, FC_CLASS_STATE, "", text);
-  if (!instance->state_text[0]) {
+  fc_stats_fail(&instance->stats, FC_CLASS_STATE, "", text);
+  if (!instance->state_unusable) {
+    instance->state_unusable = true;
+    instance->state_since_s = fc_instance_epoch_s(instance, now);
     fc_text_copy(instance->state_text, sizeof(instance->state_text), text);
     fc_instance_add_event(instance, FC_EVENT_STATE_UNUSABLE,
-                          FC_EVENT_BIT(FC_EVENT_STATE_USABLE));
+                          instance->state_since_s);
   }
   fc_instance_unlock(instance);
 }
 
 void fc_instance_state_usable(struct fc_instance *instance) {
   fc_instance_lock(instance);
-  if (instance->state_text[0]) {
-    instance->state_text[0] = '\0';
-    fc_instance_add_event(instance, FC_EVENT_STATE_USABLE, 0);
-  }
+  if (instance->state_unusable)
+    fc_instance_add_event(instance, FC_EVENT_STATE_USABLE,
+                          instance->state_since_s);
+  instance->state_unusable = false;
   fc_instance_unlock(instance);
 }

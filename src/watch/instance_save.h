@@ -68,7 +68,8 @@ size_t fc_instance_save_take_endpoints(struct fc_instance *instance,
 void fc_instance_save_end(struct fc_instance *instance, bool saved);
 
 /* The state file cannot be used (once told, with OKAY on recovery), or can. */
-void fc_instance_state_unusable(struct fc_instance *instance, const char *text);
+void fc_instance_state_unusable(struct fc_instance *instance, const char *text,
+                                struct fc_now now);
 void fc_instance_state_usable(struct fc_instance *instance);
 
 #endif

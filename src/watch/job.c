@@ -68,9 +68,20 @@ void fc_job_restart(struct fc_job *job, const struct fc_kind *kind) {
   job->history.sources = before.sources;
   job->history.forgotten = before.forgotten;
   job->failures = job->misses = 0;
-  job->pending = job->saved = job->saving_pending = job->replayed =
-      job->delivered = 0;
+  job->outbox = (struct fc_outbox){.event = {{.round = 0}}};
   job->asked = job->fresh = false;
+}
+
+bool fc_job_has_pending(const struct fc_job *job) {
+  for (size_t i = 0; i < FC_EVENT_JOB_COUNT; i++)
+    if (fc_outbox_is_pending(&job->outbox.event[i]))
+      return true;
+  return false;
+}
+
+void fc_job_doubt(struct fc_job *job) {
+  for (size_t i = 0; i < FC_EVENT_JOB_COUNT; i++)
+    job->outbox.event[i].doubtful = true;
 }
 
 static unsigned apply_final(struct fc_job *job,
@@ -107,7 +118,8 @@ static unsigned apply_missing(struct fc_job *job,
   if (!gone && job->facts.status == FC_STATUS_NONE &&
       mono_ms - job->first_asked_ms < FC_JOB_GRACE_MS)
     return 0;
-  job->misses++;
+  if (job->misses < UINT8_MAX)
+    job->misses++;
   if (job->facts.status == FC_STATUS_LOST)
     return 0;
   job->facts.status = FC_STATUS_LOST;

@@ -12,6 +12,7 @@
 #include "src/api/result.h"
 #include "src/base/clock.h"
 #include "src/base/heap.h"
+#include "src/base/queue.h"
 #include "src/watch/event.h"
 #include "src/watch/record.h"
 
@@ -42,7 +43,7 @@ struct fc_job_rules {
 /* A series name, and which of its jobs owns the series. */
 struct fc_name {
   struct fc_job *newest;
-  char text[FC_NAME_MAX + 1];
+  char text[]; /* at most FC_NAME_MAX bytes and a NUL */
 };
 
 struct fc_job {
@@ -50,32 +51,26 @@ struct fc_job {
   struct fc_heap_node timer; /* when time alone counts, monotonic ms */
   struct fc_job *next, *previous; /* in order of arrival */
   struct fc_job *older;           /* the next older one of the same name */
-  struct fc_job *next_pending;    /* in the queue of events to hand over */
-  struct fc_job *next_unsaved;    /* in the queue of changes to save */
-  struct fc_job *next_saving;     /* among those being saved */
-  struct fc_name *name;           /* shared by all jobs of that name */
-  char *id;                       /* in the job's own allocation */
-  char *error; /* the API's error text of an ended job; NULL: none */
-  int64_t phase_ms;
+  struct fc_link owing;           /* queued while events are to be delivered */
+  struct fc_link saving;  /* queued while it is to be saved, or being saved */
+  struct fc_name *name;   /* shared by all jobs of that name */
+  char *id;               /* in the job's own allocation */
+  char *error;            /* the API's error text of an ended job; NULL: none */
   int64_t first_asked_ms; /* monotonic; valid if `asked` */
   int64_t last_asked_ms;  /* ... or when it came, if it was never asked for */
   struct fc_facts facts;  /* what the API said last */
   struct fc_history history;
-  unsigned failures;  /* requests in a row that failed; kept by the instance */
-  unsigned misses;    /* 404 or 410 in a row */
-  unsigned file_pass; /* the last reading of the JobFile that had it */
-  uint16_t pending;   /* events still to be delivered: sets of types */
-  uint16_t saved;     /* those of them that the state file has as pending */
-  uint16_t saving_pending; /* `pending` as it is being saved */
-  uint16_t replayed;       /* those of them that a crash may have delivered */
-  uint16_t delivered;      /* events that were delivered */
-  bool queued : 1;         /* in the queue of events */
+  struct fc_outbox outbox;
+  uint32_t phase_ms;  /* of its turns, within the interval */
+  uint32_t file_pass; /* the last reading of the JobFile that had it */
+  uint8_t failures;   /* requests in a row that failed, as far as it counts */
+  uint8_t misses;     /* 404 or 410 in a row, as far as it counts */
+  bool queued : 1;    /* in the queue of events */
   bool asked : 1;
   bool in_flight : 1;
   bool kept : 1;    /* forgotten, but not freed: it is not reported again */
   bool fresh : 1;   /* the last answer is no failure and may be shown */
-  bool unsaved : 1; /* queued: the state file has an older version */
-  bool saving : 1;  /* being written to it */
+  bool changed : 1; /* since it was taken to be saved */
 };
 
 /* A job of which nothing is known; all else in it is zero. */
@@ -94,6 +89,12 @@ void fc_job_restart(struct fc_job *job, const struct fc_kind *kind);
 /* Keeps the API's error text of an ended job; "" for none. Without memory there
  * is none. */
 void fc_job_keep_error(struct fc_job *job, const char *error);
+
+/* True while an event of the job is to be delivered. */
+bool fc_job_has_pending(const struct fc_job *job);
+
+/* What is to be delivered of the job, now or later, may be a repeat. */
+void fc_job_doubt(struct fc_job *job);
 
 /* What time alone brings at now_s: returns events, and sets *ended when the
  * job's own series end now. */

@@ -9,6 +9,8 @@
 #include "src/api/facts.h"
 #include "src/api/kind.h"
 #include "src/api/status.h"
+#include "src/watch/event.h"
+#include "src/watch/outbox.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,6 +37,11 @@ struct fc_history {
                          crash; of a record only */
 };
 
+/* The events of a job, by enum fc_event_type. */
+struct fc_outbox {
+  struct fc_outbox_event event[FC_EVENT_JOB_COUNT];
+};
+
 /* One job as it is stored. Strings are borrowed. */
 struct fc_job_record {
   const char *id;
@@ -42,8 +49,7 @@ struct fc_job_record {
   const char *error; /* NULL: none */
   struct fc_facts facts;
   struct fc_history history;
-  unsigned pending;   /* events to hand over: set of enum fc_event_type */
-  unsigned delivered; /* events delivered: the same */
+  struct fc_outbox outbox; /* each event none, owed or delivered */
 };
 
 struct fc_endpoint_record {

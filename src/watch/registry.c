@@ -3,6 +3,7 @@
 #include "src/watch/registry.h"
 
 #include "src/api/name.h"
+#include "src/base/macros.h"
 
 #include <search.h>
 #include <stdint.h>
@@ -16,6 +17,11 @@ static int compare_ids(const void *a, const void *b) {
 static int compare_names(const void *a, const void *b) {
   return strcmp(((const struct fc_name *)a)->text,
                 ((const struct fc_name *)b)->text);
+}
+
+/* The key is always the first argument. */
+static int compare_text_with_name(const void *text, const void *name) {
+  return strcmp(text, ((const struct fc_name *)name)->text);
 }
 
 void fc_registry_init(struct fc_registry *registry) {
@@ -60,15 +66,15 @@ bool fc_registry_owns_name(const struct fc_job *job) {
 /* The name's entry, a new one if need be; NULL when memory is short. */
 static struct fc_name *name_get(struct fc_registry *registry,
                                 const char *text) {
-  struct fc_name key = {0};
-  strncat(key.text, text, FC_NAME_MAX);
-  struct fc_name **found = tfind(&key, &registry->by_name, compare_names);
+  struct fc_name **found =
+      tfind(text, &registry->by_name, compare_text_with_name);
   if (found)
     return *found;
-  struct fc_name *name = malloc(sizeof(*name));
+  size_t size = strlen(text) + 1;
+  struct fc_name *name = calloc(1, sizeof(*name) + size);
   if (!name)
     return NULL;
-  *name = key;
+  memcpy(name->text, text, size);
   if (!tsearch(name, &registry->by_name, compare_names)) {
     free(name);
     return NULL;
@@ -207,9 +213,9 @@ struct fc_job *fc_registry_pass_next(struct fc_registry *registry) {
 }
 
 struct fc_job *fc_registry_job_of_poll(struct fc_heap_node *node) {
-  return (struct fc_job *)((char *)node - offsetof(struct fc_job, poll));
+  return CONTAINER_OF(node, struct fc_job, poll);
 }
 
 struct fc_job *fc_registry_job_of_timer(struct fc_heap_node *node) {
-  return (struct fc_job *)((char *)node - offsetof(struct fc_job, timer));
+  return CONTAINER_OF(node, struct fc_job, timer);
 }

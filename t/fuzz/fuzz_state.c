@@ -12,6 +12,7 @@
 #include "src/watch/job.h"
 
 #include "t/fuzz/fuzz.h"
+#include "t/watch/outbox_sets.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -47,19 +48,20 @@ static void at_exit(void) {
 }
 
 static struct fc_job_record job(const char *id) {
-  return (struct fc_job_record){.id = id,
-                                .name = "nightly",
-                                .error = "it went wrong",
-                                .history.kind = FC_KIND_EXTRACT,
-                                .history.sources = FC_SOURCE_FILE,
-                                .facts.status = FC_STATUS_FAILED,
-                                .history.previous = FC_STATUS_PROCESSING,
-                                .history.first_seen_s = NOW,
-                                .facts.has_expires_at = true,
-                                .facts.expires_at_s = NOW + 60,
-                                .facts.has_tokens = true,
-                                .facts.tokens = 12,
-                                .pending = FC_EVENT_BIT(FC_EVENT_FAILED)};
+  return (struct fc_job_record){
+      .id = id,
+      .name = "nightly",
+      .error = "it went wrong",
+      .history.kind = FC_KIND_EXTRACT,
+      .history.sources = FC_SOURCE_FILE,
+      .facts.status = FC_STATUS_FAILED,
+      .history.previous = FC_STATUS_PROCESSING,
+      .history.first_seen_s = NOW,
+      .facts.has_expires_at = true,
+      .facts.expires_at_s = NOW + 60,
+      .facts.has_tokens = true,
+      .facts.tokens = 12,
+      .outbox = outbox_make(FC_EVENT_BIT(FC_EVENT_FAILED), 0)};
 }
 
 static struct fc_store *open_store(enum fc_statefile_problem *trouble) {

@@ -17,6 +17,7 @@
 #include "src/watch/job.h"
 #include "t/fake/folder.h"
 #include "t/suite.h"
+#include "t/watch/outbox_sets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -188,7 +189,8 @@ static enum fc_error save(struct fc_store *store, int number, bool delivered) {
                               .history.previous = FC_STATUS_PROCESSING,
                               .error = "no",
                               .history.first_seen_s = NOW};
-  *(delivered ? &job.delivered : &job.pending) = FC_EVENT_BIT(FC_EVENT_FAILED);
+  unsigned failed = FC_EVENT_BIT(FC_EVENT_FAILED);
+  job.outbox = delivered ? outbox_make(0, failed) : outbox_make(failed, 0);
   enum fc_error error = fc_store_begin(store);
   if (!error)
     error = fc_store_put_job(store, "prod", &job, NOW);
@@ -232,8 +234,8 @@ static enum fc_error take(const struct fc_job_record *record_, void *data) {
   int number = record_->id[4] - '0';
   if (number < 0 || number >= JOBS || record_->facts.status != FC_STATUS_FAILED)
     return FC_ERR_STATE;
-  found->pending[number] = record_->pending != 0;
-  found->delivered[number] = record_->delivered != 0;
+  found->pending[number] = outbox_pending(&record_->outbox) != 0;
+  found->delivered[number] = outbox_delivered(&record_->outbox) != 0;
   return FC_OK;
 }
 

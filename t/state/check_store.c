@@ -12,6 +12,7 @@
 
 #include "t/state/scratch.h"
 #include "t/suite.h"
+#include "t/watch/outbox_sets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,7 +83,7 @@ static void put_many(struct fc_store *store, int count) {
   for (int i = 0; i < count; i++) {
     (void)snprintf(id, sizeof(id), "0199d3a2-6c1e-7f3a-9a51-%012d", i);
     struct fc_job_record record = job_make(id);
-    record.pending = i % 10 ? 0 : FC_EVENT_BIT(FC_EVENT_FAILED);
+    record.outbox = outbox_make(i % 10 ? 0 : FC_EVENT_BIT(FC_EVENT_FAILED), 0);
     ck_assert_int_eq(fc_store_put_job(store, "prod", &record, NOW), FC_OK);
   }
   ck_assert_int_eq(fc_store_commit(store), FC_OK);
@@ -124,6 +125,11 @@ static struct loaded load(struct fc_store *store, const char *instance,
   ck_assert_msg(error == FC_OK, "%s", fc_store_detail(store));
   ck_assert_uint_eq(skipped, expected_skipped);
   return loaded;
+}
+
+static unsigned pending_of(struct fc_store *store, const char *instance) {
+  struct loaded loaded = load(store, instance, 0);
+  return outbox_pending(&loaded.last.outbox);
 }
 
 /* Runs SQL on the file as any other program would; the first column of the
@@ -241,8 +247,10 @@ START_TEST(a_file_of_november_2026_is_taken_over) {
   ck_assert(job->history.stalled);
   ck_assert(job->history.stall_reported && job->history.replayed);
   ck_assert(!job->history.silent && !job->history.lost_reported);
-  ck_assert_uint_eq(job->pending, FC_EVENT_BIT(FC_EVENT_FAILED));
-  ck_assert_uint_eq(job->delivered, FC_EVENT_BIT(FC_EVENT_STALLED));
+  ck_assert_uint_eq(outbox_pending(&job->outbox),
+                    FC_EVENT_BIT(FC_EVENT_FAILED));
+  ck_assert_uint_eq(outbox_delivered(&job->outbox),
+                    FC_EVENT_BIT(FC_EVENT_STALLED));
   loaded = load(store, "prod", 0);
   ck_assert_uint_eq(loaded.count, 2);
   ck_assert_int_eq(loaded.last.history.kind, FC_KIND_CRAWL);
@@ -256,26 +264,55 @@ START_TEST(a_file_of_november_2026_is_taken_over) {
 }
 END_TEST
 
-START_TEST(a_new_file_has_the_tables_of_an_old_one) {
-  char attach[2 * PATH_MAX], old[PATH_MAX + 96];
+/* As text, without an order: a column that is added stands last. */
+static int64_t columns_in(const char *file, const char *except) {
+  char ask[2 * PATH_MAX];
+  (void)snprintf(
+      ask, sizeof(ask),
+      "ATTACH '%s' AS other; SELECT count(*) FROM (SELECT t.name, c.name, "
+      "c.type, c.\"notnull\", c.pk > 0 FROM main.sqlite_schema AS t, "
+      "pragma_table_info(t.name, 'main') AS c %s SELECT t.name, c.name, "
+      "c.type, c.\"notnull\", c.pk > 0 FROM other.sqlite_schema AS t, "
+      "pragma_table_info(t.name, 'other') AS c)",
+      file, except);
+  return sql(ask);
+}
+
+START_TEST(an_old_file_gets_the_columns_of_a_new_one) {
+  char old[PATH_MAX + 96];
   old_file_make();
+  fc_store_close(must_open(), true);
+  ck_assert(file_exists(beside(".v1")));
   (void)snprintf(old, sizeof(old), "%s", beside("-old"));
   ck_assert_int_eq(rename(path, old), 0);
   populate(1);
-  (void)snprintf(attach, sizeof(attach),
-                 "ATTACH '%s' AS old;"
-                 "SELECT count(*) FROM old.sqlite_schema",
-                 beside("-old"));
-  int64_t entries = sql(attach);
-  (void)snprintf(attach, sizeof(attach),
-                 "ATTACH '%s' AS old;"
-                 "SELECT count(*) FROM main.sqlite_schema AS a"
-                 " JOIN old.sqlite_schema AS b USING (type, name)"
-                 " WHERE a.sql IS b.sql",
-                 beside("-old"));
-  ck_assert_int_gt(entries, 4);
-  ck_assert_int_eq(sql(attach), entries);
-  ck_assert_int_eq(sql("SELECT count(*) FROM sqlite_schema"), entries);
+  ck_assert_int_gt(columns_in(old, "INTERSECT"), 30);
+  ck_assert_int_eq(columns_in(old, "EXCEPT"), 0);
+  ck_assert_int_eq(columns_in(old, "INTERSECT"),
+                   sql("SELECT count(*) FROM sqlite_schema AS t, "
+                       "pragma_table_info(t.name)"));
+}
+END_TEST
+
+START_TEST(an_event_comes_back_with_its_moment_and_its_round) {
+  struct fc_store *store = must_open();
+  struct fc_job_record record = job_make("a");
+  fc_outbox_restore(&record.outbox.event[FC_EVENT_LOST], true, 3,
+                    FC_STATUS_LOST, FC_STATUS_NONE);
+  fc_outbox_restore(&record.outbox.event[FC_EVENT_FOUND], false, 2,
+                    FC_STATUS_UNKNOWN, FC_STATUS_LOST);
+  put(store, "prod", &record, NOW);
+  struct loaded loaded = load(store, "prod", 0);
+  const struct fc_outbox *outbox = &loaded.last.outbox;
+  ck_assert_mem_eq(outbox, &record.outbox, sizeof(*outbox));
+  fc_outbox_add(&record.outbox.event[FC_EVENT_LOST], FC_STATUS_LOST,
+                FC_STATUS_UNKNOWN);
+  put(store, "prod", &record, NOW);
+  loaded = load(store, "prod", 0);
+  ck_assert_uint_eq(outbox->event[FC_EVENT_LOST].round, 4);
+  ck_assert_int_eq(fc_outbox_previous(&outbox->event[FC_EVENT_LOST]),
+                   FC_STATUS_UNKNOWN);
+  fc_store_close(store, true);
 }
 END_TEST
 
@@ -306,8 +343,9 @@ START_TEST(a_job_comes_back_as_it_was_put) {
       .history.stalled = true,
       .history.silent = true,
       .history.forgotten = true,
-      .pending = FC_EVENT_BIT(FC_EVENT_FAILED),
-      .delivered = FC_EVENT_BIT(FC_EVENT_STALLED) | FC_EVENT_BIT(FC_EVENT_LOST),
+      .outbox = outbox_make(FC_EVENT_BIT(FC_EVENT_FAILED),
+                            FC_EVENT_BIT(FC_EVENT_STALLED) |
+                                FC_EVENT_BIT(FC_EVENT_LOST)),
   };
   struct fc_store *store = must_open();
   put(store, "prod", &record, NOW);
@@ -338,8 +376,10 @@ START_TEST(a_job_comes_back_as_it_was_put) {
   ck_assert(last->history.stalled);
   ck_assert(last->history.silent && last->history.forgotten);
   ck_assert(!last->history.replayed && !last->history.stall_reported);
-  ck_assert_uint_eq(last->pending, record.pending);
-  ck_assert_uint_eq(last->delivered, record.delivered);
+  ck_assert_uint_eq(outbox_pending(&last->outbox),
+                    outbox_pending(&record.outbox));
+  ck_assert_uint_eq(outbox_delivered(&last->outbox),
+                    outbox_delivered(&record.outbox));
   fc_store_close(store, true);
 }
 END_TEST
@@ -361,7 +401,8 @@ START_TEST(what_a_job_does_not_have_comes_back_as_absent) {
   ck_assert(!last->facts.has_tokens && !last->facts.has_credits &&
             !last->facts.has_percent);
   ck_assert(!last->history.stalled);
-  ck_assert_uint_eq(last->pending | last->delivered, 0);
+  ck_assert_uint_eq(
+      outbox_pending(&last->outbox) | outbox_delivered(&last->outbox), 0);
   fc_store_close(store, true);
 }
 END_TEST
@@ -411,18 +452,17 @@ END_TEST
 START_TEST(instances_do_not_see_each_other) {
   struct fc_store *store = must_open();
   struct fc_job_record record = job_make("same");
-  record.pending = FC_EVENT_BIT(FC_EVENT_FAILED);
+  record.outbox = outbox_make(FC_EVENT_BIT(FC_EVENT_FAILED), 0);
   put(store, "a", &record, NOW);
-  record.pending = 0;
+  record.outbox = outbox_make(0, 0);
   put(store, "b", &record, NOW);
   ck_assert_uint_eq(load(store, "c", 0).count, 0);
-  ck_assert_uint_eq(load(store, "b", 0).last.pending, 0);
+  ck_assert_uint_eq(pending_of(store, "b"), 0);
   ck_assert_int_eq(fc_store_begin(store), FC_OK);
   ck_assert_int_eq(fc_store_delete_job(store, "b", "same"), FC_OK);
   ck_assert_int_eq(fc_store_commit(store), FC_OK);
   ck_assert_uint_eq(load(store, "b", 0).count, 0);
-  ck_assert_uint_eq(load(store, "a", 0).last.pending,
-                    FC_EVENT_BIT(FC_EVENT_FAILED));
+  ck_assert_uint_eq(pending_of(store, "a"), FC_EVENT_BIT(FC_EVENT_FAILED));
   fc_store_close(store, true);
 }
 END_TEST
@@ -439,20 +479,23 @@ static const struct {
      FC_EVENT_BIT(FC_EVENT_FAILED), 0, NOW},
     {0, 0, 0, 0, -1},
     {FC_EVENT_BIT(FC_EVENT_LOST), 0, FC_EVENT_BIT(FC_EVENT_LOST), 0, -1},
-    {0, (1U << FC_EVENT_COUNT) - 1, 0, (1U << FC_EVENT_COUNT) - 1, NOW + 1},
+    {0, (1U << FC_EVENT_JOB_COUNT) - 1, 0, (1U << FC_EVENT_JOB_COUNT) - 1,
+     NOW + 1},
 };
 
 START_TEST(notifications_follow_the_record) {
   struct fc_store *store = must_open();
   struct fc_job_record record = job_make("a");
-  record.pending = FC_EVENT_BIT(FC_EVENT_FAILED);
+  record.outbox = outbox_make(FC_EVENT_BIT(FC_EVENT_FAILED), 0);
   put(store, "prod", &record, NOW);
-  record.pending = notifications[_i].pending;
-  record.delivered = notifications[_i].delivered;
+  record.outbox =
+      outbox_make(notifications[_i].pending, notifications[_i].delivered);
   put(store, "prod", &record, NOW + 1);
   struct loaded loaded = load(store, "prod", 0);
-  ck_assert_uint_eq(loaded.last.pending, notifications[_i].loads);
-  ck_assert_uint_eq(loaded.last.delivered, notifications[_i].loads_more);
+  ck_assert_uint_eq(outbox_pending(&loaded.last.outbox),
+                    notifications[_i].loads);
+  ck_assert_uint_eq(outbox_delivered(&loaded.last.outbox),
+                    notifications[_i].loads_more);
   fc_store_close(store, true);
   ck_assert_int_eq(sql("SELECT time FROM notification WHERE event = 'failed'"),
                    notifications[_i].time);
@@ -462,7 +505,7 @@ END_TEST
 START_TEST(a_deleted_job_takes_its_notifications_along) {
   struct fc_store *store = must_open();
   struct fc_job_record record = job_make("a");
-  record.pending = FC_EVENT_BIT(FC_EVENT_FAILED);
+  record.outbox = outbox_make(FC_EVENT_BIT(FC_EVENT_FAILED), 0);
   put(store, "prod", &record, NOW);
   ck_assert_int_eq(fc_store_begin(store), FC_OK);
   ck_assert_int_eq(fc_store_delete_job(store, "prod", "a"), FC_OK);
@@ -583,7 +626,9 @@ START_TEST(an_unknown_event_is_passed_over) {
   (void)sql("UPDATE notification SET event = 'eclipse'");
   struct fc_store *store = must_open();
   struct loaded loaded = load(store, "prod", 0);
-  ck_assert_uint_eq(loaded.last.pending | loaded.last.delivered, 0);
+  ck_assert_uint_eq(outbox_pending(&loaded.last.outbox) |
+                        outbox_delivered(&loaded.last.outbox),
+                    0);
   fc_store_close(store, true);
 }
 END_TEST
@@ -851,6 +896,15 @@ START_TEST(the_first_error_of_a_callback_ends_the_list) {
 }
 END_TEST
 
+START_TEST(a_file_of_an_older_version_is_not_listed) {
+  old_file_make();
+  struct bytes before = file_read(path);
+  assert_no_list(FC_ERR_STATE, "older version");
+  assert_file_is(path, &before);
+  free(before.data);
+}
+END_TEST
+
 START_TEST(what_cannot_be_listed_is_told) {
   assert_no_list(FC_ERR_NOT_FOUND, "No such file");
   ck_assert_str_eq(detail, strerror(ENOENT));
@@ -871,9 +925,9 @@ END_TEST
 static const char *const strangers[] = {
     "PRAGMA application_id = 1",
     "PRAGMA application_id = 0",
-    "PRAGMA user_version = 2",
+    "PRAGMA user_version = 3",
     "PRAGMA user_version = -1",
-    "PRAGMA user_version = 2; DROP TABLE job",
+    "PRAGMA user_version = 3; DROP TABLE job",
 };
 
 START_TEST(a_file_of_others_or_of_a_newer_version_keeps_every_byte) {
@@ -1305,7 +1359,8 @@ static void add_contents(Suite *suite) {
   add_loop(tests, a_new_file_is_private_whatever_the_umask, COUNT_OF(umasks));
   tcase_add_test(tests, the_file_says_what_it_is);
   tcase_add_test(tests, a_file_of_november_2026_is_taken_over);
-  tcase_add_test(tests, a_new_file_has_the_tables_of_an_old_one);
+  tcase_add_test(tests, an_old_file_gets_the_columns_of_a_new_one);
+  tcase_add_test(tests, an_event_comes_back_with_its_moment_and_its_round);
   tcase_add_test(tests, a_job_comes_back_as_it_was_put);
   tcase_add_test(tests, what_a_job_does_not_have_comes_back_as_absent);
   tcase_add_test(tests, every_status_and_kind_comes_back);
@@ -1338,6 +1393,7 @@ static void add_company(Suite *suite) {
   tcase_add_test(tests, a_list_takes_a_path_of_any_bytes);
   tcase_add_test(tests, a_list_skips_and_counts_rows_that_make_no_sense);
   tcase_add_test(tests, the_first_error_of_a_callback_ends_the_list);
+  tcase_add_test(tests, a_file_of_an_older_version_is_not_listed);
   tcase_add_test(tests, what_cannot_be_listed_is_told);
   add_loop(tests, a_file_of_others_or_of_a_newer_version_keeps_every_byte,
            COUNT_OF(strangers));

@@ -100,7 +100,7 @@ static void life_end(struct life *life) {
  * tortured: Check allocates, too. */
 static void deliver(struct life *life) {
   struct fc_delivery delivery;
-  while (fc_instance_take_event(life->instance, clock_now, &delivery)) {
+  while (fc_instance_take_event(life->instance, &delivery)) {
     if (delivery.event.type == FC_EVENT_FAILED) {
       life->failures_told++;
       life->unmarked += !delivery.event.possible_duplicate;

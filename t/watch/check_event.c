@@ -9,7 +9,7 @@
 
 static struct fc_event job_event(enum fc_event_type type, const char *text) {
   struct fc_event event = {
-      .type = type, .kind = FC_KIND_EXTRACT, .time_s = 1764000000};
+      .type = type, .kind = FC_KIND_EXTRACT, .start_s = 1764000000};
   strcpy(event.id, "0199d3a2");
   strcpy(event.name, "nightly-prices");
   strncat(event.text, text, sizeof(event.text) - 1);
@@ -72,7 +72,8 @@ START_TEST(the_key_is_the_same_for_the_same_end_of_the_same_job) {
   char one[FC_EVENT_KEY_SIZE], two[FC_EVENT_KEY_SIZE];
   struct fc_event event = job_event(FC_EVENT_FAILED, "no");
   ck_assert_str_eq(fc_event_key(&event, one), "extract/0199d3a2/failed");
-  event.time_s = 99;
+  event.start_s = 99;
+  event.round = 1;
   event.possible_duplicate = true;
   ck_assert_str_eq(fc_event_key(&event, two), one);
   event.kind = FC_KIND_AGENT;
@@ -80,11 +81,21 @@ START_TEST(the_key_is_the_same_for_the_same_end_of_the_same_job) {
 }
 END_TEST
 
+START_TEST(the_key_of_a_later_round_says_which) {
+  char key[FC_EVENT_KEY_SIZE];
+  struct fc_event event = job_event(FC_EVENT_FAILED, "no");
+  event.round = 2;
+  ck_assert_str_eq(fc_event_key(&event, key), "extract/0199d3a2/failed/2");
+  event.round = UINT16_MAX;
+  ck_assert_str_eq(fc_event_key(&event, key), "extract/0199d3a2/failed/65535");
+}
+END_TEST
+
 START_TEST(the_key_of_the_instances_own_event_has_its_time) {
   char key[FC_EVENT_KEY_SIZE];
   struct fc_event event = {.type = FC_EVENT_API_UNUSABLE,
                            .kind = FC_KIND_COUNT,
-                           .time_s = 1764000000};
+                           .start_s = 1764000000};
   ck_assert_str_eq(fc_event_key(&event, key), "api_unusable/1764000000");
   event.type = FC_EVENT_ENDPOINT_GONE;
   event.kind = FC_KIND_CRAWL;
@@ -112,6 +123,7 @@ int main(void) {
                       FC_EVENT_COUNT);
   tcase_add_loop_test(tests, a_long_message_is_cut_between_characters, 0, 3);
   tcase_add_test(tests, the_key_is_the_same_for_the_same_end_of_the_same_job);
+  tcase_add_test(tests, the_key_of_a_later_round_says_which);
   tcase_add_test(tests, the_key_of_the_instances_own_event_has_its_time);
   tcase_add_test(tests, an_event_of_the_instance_stands_alone);
   suite_add_tcase(suite, tests);

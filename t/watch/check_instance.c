@@ -7,6 +7,7 @@
 
 #include "t/suite.h"
 #include "t/watch/drive.h"
+#include "t/watch/outbox_sets.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -97,7 +98,7 @@ static int status_of(const char *name) {
 
 static struct fc_stats stats(void) { return drive_stats(instance, now); }
 
-static const char *event(void) { return drive_event(instance, now); }
+static const char *event(void) { return drive_event(instance); }
 
 static const struct {
   const char *word;
@@ -304,14 +305,19 @@ START_TEST(a_job_that_changes_while_it_is_being_saved_is_saved_again) {
   answer("b", status_reply("failed"));
   ck_assert_str_eq(event(), "");
   ck_assert_uint_eq(fc_instance_save_take(instance, changes, VIEWS), 2);
-  ck_assert_uint_eq(changes[0].record.pending, FC_EVENT_BIT(FC_EVENT_FAILED));
+  ck_assert_uint_eq(outbox_pending(&changes[0].record.outbox),
+                    FC_EVENT_BIT(FC_EVENT_FAILED));
   fc_instance_save_end(instance, true);
   ck_assert_str_eq(event(), "extract n (a) failed");
   ck_assert_uint_eq(fc_instance_save_take(instance, changes, VIEWS), 1);
   ck_assert_str_eq(event(), "extract m (b) failed");
   ck_assert_int_eq(add("a", "other", FC_SOURCE_CONFIG), FC_OK);
-  /* Both are taken in the same transaction, one of them twice. */
-  ck_assert_uint_eq(fc_instance_save_take(instance, changes, VIEWS), 2);
+  ck_assert_uint_eq(fc_instance_save_take(instance, changes, VIEWS), 1);
+  ck_assert_str_eq(changes[0].id, "b");
+  fc_instance_save_end(instance, true);
+  ck_assert(fc_instance_has_unsaved(instance, &urgent) && urgent);
+  ck_assert_uint_eq(fc_instance_save_take(instance, changes, VIEWS), 1);
+  ck_assert_str_eq(changes[0].name, "other");
   fc_instance_save_end(instance, true);
   ck_assert(!fc_instance_has_unsaved(instance, &urgent));
 }
@@ -577,7 +583,7 @@ START_TEST(the_configured_kind_wins_over_what_the_state_file_says) {
       .history.has_ended = true,
       .history.ended_s = EPOCH_S - 10,
       .history.lost_reported = true,
-      .pending = FC_EVENT_BIT(FC_EVENT_LOST),
+      .outbox = outbox_make(FC_EVENT_BIT(FC_EVENT_LOST), 0),
   };
   ck_assert_int_eq(fc_instance_restore(instance, &record, true, now), FC_OK);
   ck_assert_int_eq(add_agent(FC_SOURCE_CONFIG), FC_OK);

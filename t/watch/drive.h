@@ -53,11 +53,10 @@ static inline struct fc_stats drive_stats(struct fc_instance *instance,
 
 /* Hands over the next event; its message, valid until the next call, or "" for
  * none. */
-static inline const char *drive_event(struct fc_instance *instance,
-                                      struct fc_now now) {
+static inline const char *drive_event(struct fc_instance *instance) {
   static char message[FC_EVENT_MESSAGE_SIZE];
   struct fc_delivery delivery;
-  if (!fc_instance_take_event(instance, now, &delivery))
+  if (!fc_instance_take_event(instance, &delivery))
     return "";
   (void)fc_event_message(&delivery.event, message);
   fc_instance_delivered(instance, &delivery);
