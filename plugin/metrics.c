@@ -128,7 +128,7 @@ static const struct {
   size_t value, has;
 } job_metrics[] = {
     {FC_METRIC_JOB_EXPIRY, VIEW(expiry_s), VIEW(has_expiry)},
-    {FC_METRIC_DURATION, VIEW(duration_s), VIEW(has_duration)},
+    {FC_METRIC_DURATION, FACT(duration_s), FACT(has_duration)},
     {FC_METRIC_JOB_TOKENS, FACT(tokens), FACT(has_tokens)},
     {FC_METRIC_JOB_CREDITS, FACT(credits), FACT(has_credits)},
     {FC_METRIC_PERCENT, FACT(percent), FACT(has_percent)},

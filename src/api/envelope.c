@@ -9,9 +9,10 @@
 
 /* The members that are let through. */
 static const char *const wanted_names[] = {
-    "success", "status",      "expiresAt",           "error",
-    "message", "tokensUsed",  "creditsUsed",         "completed",
-    "total",   "replacement", "retry_after_seconds", "stopReason",
+    "success",  "status",      "expiresAt",           "error",
+    "message",  "tokensUsed",  "creditsUsed",         "completed",
+    "total",    "replacement", "retry_after_seconds", "stopReason",
+    "duration",
 };
 
 enum {

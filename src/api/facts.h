@@ -15,10 +15,11 @@
 
 struct fc_facts {
   int64_t expires_at_s; /* epoch; each valid only with its flag */
+  double duration_s;    /* in processing, or in all; finite, >= 0 */
   double tokens;        /* as billed; finite, >= 0 */
   double credits;
   double percent; /* of its pages; 0 to 100 */
-  bool has_expires_at, has_tokens, has_credits, has_percent;
+  bool has_expires_at, has_duration, has_tokens, has_credits, has_percent;
   int8_t status; /* enum fc_status; the last member */
 };
 

@@ -148,6 +148,7 @@ static void take_percent(struct json_object *root, struct fc_facts *facts) {
 static void take_figures(struct json_object *root, struct fc_facts *facts) {
   take_expires_at(root, facts);
   take_percent(root, facts);
+  facts->has_duration = take_number(root, "duration", &facts->duration_s);
   facts->has_tokens = take_number(root, "tokensUsed", &facts->tokens);
   facts->has_credits = take_number(root, "creditsUsed", &facts->credits);
 }

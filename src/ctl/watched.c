@@ -83,9 +83,9 @@ static void say_progress(const struct ctl_watched *watched,
   if (percent >= 0)
     fc_text_append(line, LINE_SIZE, used, " [%.*s%s] %d%%", len, full,
                    empty + len, percent);
-  if (watched->has_view && view->has_duration)
+  if (watched->has_view && view->facts.has_duration)
     fc_text_append(line, LINE_SIZE, used, " %s",
-                   ctl_span(span, (int64_t)view->duration_s));
+                   ctl_span(span, (int64_t)view->facts.duration_s));
 }
 
 void ctl_put_line(FILE *out, const char *text, size_t width) {

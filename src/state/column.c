@@ -236,6 +236,8 @@ static const struct fc_column job_columns[] = {
      FC_COLUMN_SHOWN},
     {"notified", &type_time, PAST(notified_s), PAST(has_notified),
      FC_COLUMN_HIDDEN},
+    {"duration", &type_real, FACT(duration_s), FACT(has_duration),
+     FC_COLUMN_SHOWN},
     {"tokens", &type_real, FACT(tokens), FACT(has_tokens), FC_COLUMN_SHOWN},
     {"credits", &type_real, FACT(credits), FACT(has_credits), FC_COLUMN_SHOWN},
     {"percent", &type_real, FACT(percent), FACT(has_percent), FC_COLUMN_SHOWN},

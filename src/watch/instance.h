@@ -142,9 +142,8 @@ void fc_instance_stats(struct fc_instance *instance, struct fc_now now,
 /* What the series of one job show; has_* is false where nothing is known. */
 struct fc_job_view {
   struct fc_facts facts;
-  bool has_expiry, has_duration;
-  double expiry_s;   /* seconds until it expires; negative: since */
-  double duration_s; /* in processing */
+  bool has_expiry;
+  double expiry_s; /* seconds until it expires; negative: since */
   char name[FC_NAME_MAX + 1];
 };
 

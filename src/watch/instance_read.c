@@ -65,7 +65,9 @@ static void fill_view(const struct fc_job *job, int64_t now_s,
   view->has_expiry =
       job->facts.has_expires_at && job->facts.status != FC_STATUS_LOST;
   view->expiry_s = (double)(job->facts.expires_at_s - now_s);
-  view->has_duration = fc_job_duration_s(job, now_s, &view->duration_s);
+  if (!job->facts.has_duration)
+    view->facts.has_duration =
+        fc_job_duration_s(job, now_s, &view->facts.duration_s);
   fc_text_copy(view->name, sizeof(view->name), job->name->text);
 }
 

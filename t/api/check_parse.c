@@ -33,7 +33,7 @@ START_TEST(an_empty_object_has_nothing) {
   ck_assert(!reply.has_success);
   ck_assert(!reply.facts.has_expires_at);
   ck_assert(!reply.facts.has_tokens && !reply.facts.has_credits);
-  ck_assert(!reply.facts.has_percent);
+  ck_assert(!reply.facts.has_percent && !reply.facts.has_duration);
   ck_assert(!reply.has_retry_after);
   ck_assert_str_eq(reply.status_word, "");
   ck_assert_str_eq(reply.replacement, "");
@@ -46,7 +46,8 @@ START_TEST(a_full_reply_has_everything) {
       "{\"success\":true,\"status\":\"scraping\",\"completed\":3,\"total\":12,"
       "\"creditsUsed\":4.5,\"tokensUsed\":1234,"
       "\"expiresAt\":\"2026-11-24T00:02:07.000Z\",\"error\":\"oops\","
-      "\"retry_after_seconds\":23,\"replacement\":\"/v2/scrape\"}"));
+      "\"duration\":61.5,\"retry_after_seconds\":23,\"replacement\":\"/v2/"
+      "scrape\"}"));
   ck_assert_int_eq(reply.facts.status, FC_STATUS_PROCESSING);
   ck_assert_str_eq(reply.status_word, "scraping");
   ck_assert(reply.has_success);
@@ -55,6 +56,8 @@ START_TEST(a_full_reply_has_everything) {
   ck_assert(reply.facts.has_tokens && reply.facts.has_credits);
   ck_assert_double_eq(reply.facts.tokens, 1234);
   ck_assert_double_eq(reply.facts.credits, 4.5);
+  ck_assert(reply.facts.has_duration);
+  ck_assert_double_eq(reply.facts.duration_s, 61.5);
   ck_assert(reply.facts.has_percent);
   ck_assert_double_eq(reply.facts.percent, 25);
   ck_assert(reply.has_retry_after);

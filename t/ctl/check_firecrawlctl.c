@@ -280,12 +280,14 @@ START_TEST(a_job_is_one_json_object) {
   struct ctl_row row = row_make();
   FILE *out = print_begin();
   ctl_json_row(out, &row);
-  print_is(out, "{\"code\":3,\"id\":\"id-1\",\"kind\":\"crawl\","
-                "\"status\":\"failed\","
-                "\"expires_at\":\"2025-11-24T17:00:00Z\","
-                "\"tokens\":null,\"credits\":1234567,\"percent\":25,"
-                "\"stalled\":false,\"error\":\"no [2Jluck\","
-                "\"expires_in\":3600,\"trouble\":null}");
+  print_is(
+      out,
+      "{\"code\":3,\"id\":\"id-1\",\"kind\":\"crawl\","
+      "\"status\":\"failed\","
+      "\"expires_at\":\"2025-11-24T17:00:00Z\","
+      "\"duration\":null,\"tokens\":null,\"credits\":1234567,\"percent\":25,"
+      "\"stalled\":false,\"error\":\"no [2Jluck\","
+      "\"expires_in\":3600,\"trouble\":null}");
 }
 END_TEST
 
@@ -520,8 +522,8 @@ START_TEST(a_drawn_line_is_never_wider_than_the_terminal) {
   struct ctl_watched watched = watched_make(FC_STATUS_FAILED);
   watched.view.facts.has_percent = true;
   watched.view.facts.percent = 100;
-  watched.view.has_duration = true;
-  watched.view.duration_s = 12345;
+  watched.view.facts.has_duration = true;
+  watched.view.facts.duration_s = 12345;
   memset(watched.error, 'e', sizeof(watched.error) - 1);
   for (size_t width = 1; width < 200; width++) {
     FILE *out = print_begin();

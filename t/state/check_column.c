@@ -92,7 +92,7 @@ END_TEST
 
 START_TEST(null_is_for_what_a_job_may_lack) {
   static const char *const optional[] = {
-      "processing_since", "ended",   "expires_at", "notified",
+      "processing_since", "ended",   "expires_at", "notified", "duration",
       "tokens",           "credits", "percent",    "error"};
   char line[FC_ERROR_TEXT_SIZE];
   size_t lacking = 0;

@@ -330,6 +330,8 @@ START_TEST(a_job_comes_back_as_it_was_put) {
       .history.has_ended = true,
       .facts.has_expires_at = true,
       .history.has_notified = true,
+      .facts.has_duration = true,
+      .facts.duration_s = 61.5,
       .facts.has_tokens = true,
       .facts.has_credits = true,
       .facts.has_percent = true,
@@ -370,6 +372,7 @@ START_TEST(a_job_comes_back_as_it_was_put) {
   ck_assert_int_eq(last->history.ended_s, NOW - 3);
   ck_assert_int_eq(last->facts.expires_at_s, 253402300799);
   ck_assert_int_eq(last->history.notified_s, NOW - 1);
+  ck_assert_double_eq(last->facts.duration_s, 61.5);
   ck_assert_double_eq(last->facts.tokens, 0.1);
   ck_assert_double_eq(last->facts.credits, 1e15);
   ck_assert_double_eq(last->facts.percent, 99.5);
