@@ -10,6 +10,7 @@
 #include "t/suite.h"
 #include "t/watch/drive.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -650,6 +651,84 @@ START_TEST(of_what_nobody_heard_yet_the_last_is_how_it_is) {
 }
 END_TEST
 
+/* The next event, with its key; it counts as delivered. */
+static struct fc_event event_and_key(char key[FC_EVENT_KEY_SIZE]) {
+  struct fc_delivery delivery;
+  ck_assert(fc_instance_take_event(instance, &delivery));
+  (void)fc_event_key(&delivery.event, key);
+  fc_instance_delivered(instance, &delivery);
+  return delivery.event;
+}
+
+START_TEST(an_event_tells_of_its_own_moment) {
+  char key[FC_EVENT_KEY_SIZE];
+  ck_assert_int_eq(add("a"), FC_OK);
+  answer("a", drive_status(FC_STATUS_UNKNOWN));
+  answer("a", not_found());
+  answer("a", drive_status(FC_STATUS_PROCESSING));
+  answer("a", drive_status(FC_STATUS_PROCESSING));
+  struct fc_event lost = event_and_key(key), found = event_and_key(key);
+  ck_assert_int_eq(lost.type, FC_EVENT_LOST);
+  ck_assert_int_eq(lost.status, FC_STATUS_LOST);
+  ck_assert_int_eq(lost.previous, FC_STATUS_UNKNOWN);
+  ck_assert_int_eq(found.type, FC_EVENT_FOUND);
+  ck_assert_int_eq(found.status, FC_STATUS_PROCESSING);
+  ck_assert_int_eq(found.previous, FC_STATUS_LOST);
+}
+END_TEST
+
+START_TEST(each_round_of_a_pair_has_a_key_of_its_own) {
+  static const char *const keys[] = {
+      "extract/a/lost",    "extract/a/found",  "extract/a/lost/2",
+      "extract/a/found/2", "extract/a/lost/3",
+  };
+  char key[FC_EVENT_KEY_SIZE];
+  ck_assert_int_eq(add("a"), FC_OK);
+  answer("a", drive_status(FC_STATUS_PROCESSING));
+  for (size_t i = 0; i < COUNT(keys); i++) {
+    answer("a", i % 2 ? drive_status(FC_STATUS_PROCESSING) : not_found());
+    (void)event_and_key(key);
+    ck_assert_str_eq(key, keys[i]);
+  }
+}
+END_TEST
+
+START_TEST(each_repetition_has_a_key_of_its_own) {
+  char key[FC_EVENT_KEY_SIZE];
+  settings.repeat_interval_s = 600;
+  renew();
+  ck_assert_int_eq(add("a"), FC_OK);
+  answer("a", drive_status(FC_STATUS_FAILED));
+  (void)event_and_key(key);
+  ck_assert_str_eq(key, "extract/a/failed");
+  drive_pass_ms(&now, 601 * 1000);
+  (void)fc_instance_wait(instance, now);
+  (void)event_and_key(key);
+  ck_assert_str_eq(key, "extract/a/failed/2");
+}
+END_TEST
+
+/* However late it is delivered. */
+START_TEST(the_key_of_an_outage_has_the_second_at_which_it_began) {
+  char key[FC_EVENT_KEY_SIZE], expected[FC_EVENT_KEY_SIZE];
+  ck_assert_int_eq(add("a"), FC_OK);
+  answer("a", failure(FC_ERR_TIMEOUT, 0));
+  int64_t start_s = now.epoch_s;
+  for (int i = 0; i < 20; i++) {
+    drive_pass_ms(&now, 30 * 1000);
+    (void)fc_instance_wait(instance, now);
+  }
+  (void)snprintf(expected, sizeof(expected), "api_unusable/%" PRId64, start_s);
+  (void)event_and_key(key);
+  ck_assert_str_eq(key, expected);
+  answer("a", drive_status(FC_STATUS_PROCESSING));
+  drive_pass_ms(&now, 100 * 1000);
+  (void)snprintf(expected, sizeof(expected), "api_usable/%" PRId64, start_s);
+  (void)event_and_key(key);
+  ck_assert_str_eq(key, expected);
+}
+END_TEST
+
 START_TEST(a_loss_in_the_middle_of_a_delivery_is_told_after_it) {
   struct fc_delivery delivery;
   ck_assert_int_eq(add("a"), FC_OK);
@@ -718,7 +797,8 @@ START_TEST(a_local_clock_that_is_wrong_changes_nothing) {
     answer_by_clock(offsets_s[_i], 6 * 3600);
   (void)fc_instance_views(instance, now, true, &view, 1, &len);
   ck_assert_uint_eq(len, 1);
-  ck_assert_int_ge((int64_t)view.facts.duration_s - (now.epoch_s - start_s), -1);
+  ck_assert_int_ge((int64_t)view.facts.duration_s - (now.epoch_s - start_s),
+                   -1);
   ck_assert_int_le((int64_t)view.facts.duration_s - (now.epoch_s - start_s), 1);
   ck_assert_int_ge((int64_t)view.expiry_s, 6 * 3600 - 1);
   ck_assert_int_le((int64_t)view.expiry_s, 6 * 3600);
@@ -977,6 +1057,10 @@ int main(void) {
   tcase_add_test(tests, jobs_are_told_of_in_the_order_of_their_ends);
   tcase_add_loop_test(tests, of_what_nobody_heard_yet_the_last_is_how_it_is, 0,
                       2);
+  tcase_add_test(tests, an_event_tells_of_its_own_moment);
+  tcase_add_test(tests, each_round_of_a_pair_has_a_key_of_its_own);
+  tcase_add_test(tests, each_repetition_has_a_key_of_its_own);
+  tcase_add_test(tests, the_key_of_an_outage_has_the_second_at_which_it_began);
   tcase_add_test(tests, a_loss_in_the_middle_of_a_delivery_is_told_after_it);
   tcase_add_test(tests, a_loss_is_not_told_before_the_state_file_has_it);
   tcase_add_loop_test(tests, a_local_clock_that_is_wrong_changes_nothing, 0,
