@@ -53,8 +53,8 @@ static void take_sources(struct fc_instance *instance, struct fc_job *job,
     fc_instance_end_watch(instance, job, instance->rules.forget_after_s, now);
 }
 
-static void watch_again(struct fc_instance *instance, struct fc_job *job,
-                        struct fc_now now) {
+void fc_instance_watch_again(struct fc_instance *instance, struct fc_job *job,
+                             struct fc_now now) {
   keep_no_longer(instance, job);
   job->history.forgotten = false;
   job->history.silent = false;
@@ -196,7 +196,7 @@ static enum fc_error add_locked(struct fc_instance *instance,
   if (other_kind && !overruled)
     change_kind(instance, job, kind, now);
   if (job->history.forgotten)
-    watch_again(instance, job, now);
+    fc_instance_watch_again(instance, job, now);
   if (is_new || renamed || (other_kind && !overruled))
     fc_instance_changed(instance, job, true);
   return FC_OK;

@@ -117,6 +117,10 @@ void fc_instance_refuse_beyond_max(struct fc_instance *instance,
 void fc_instance_end_watch(struct fc_instance *instance, struct fc_job *job,
                            int64_t keep_s, struct fc_now now);
 
+/* Somebody wants a forgotten job watched again. */
+void fc_instance_watch_again(struct fc_instance *instance, struct fc_job *job,
+                             struct fc_now now);
+
 /* Frees a forgotten job once nothing holds it. */
 void fc_instance_drop_if_unused(struct fc_instance *instance,
                                 struct fc_job *job);

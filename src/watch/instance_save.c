@@ -82,16 +82,30 @@ static enum fc_error restore_new(struct fc_instance *instance,
   return FC_OK;
 }
 
+/* The sources that no longer want the job. A JobFile that has been read by this
+ * process says so itself. */
+static unsigned stale_sources(const struct fc_instance *instance,
+                              const struct fc_job *job) {
+  const struct fc_settings *settings = instance->settings;
+  bool unlisted = instance->file_pass && job->file_pass != instance->file_pass;
+  return (settings->job_file && !unlisted ? 0U : FC_SOURCE_FILE) |
+         (settings->accept_registrations ? 0U : FC_SOURCE_REGISTRATION);
+}
+
 /* The file comes to a job that is there already: configured before it was
  * loaded, or watched from memory while it could not be. */
 static void restore_known(struct fc_instance *instance, struct fc_job *job,
                           const struct fc_job_record *record, bool clean,
                           struct fc_now now) {
-  if (job->history.kind != record->history.kind || job->history.forgotten)
+  unsigned sources = record->history.sources & ~(unsigned)FC_SOURCE_CONFIG &
+                     ~stale_sources(instance, job);
+  if (job->history.kind != record->history.kind)
     return;
-  job->history.sources |=
-      (uint8_t)(record->history.sources & ~(unsigned)FC_SOURCE_CONFIG);
-  if (job->facts.status == FC_STATUS_NONE && !job->in_flight) {
+  job->history.sources |= (uint8_t)sources;
+  if (job->history.forgotten && sources)
+    fc_instance_watch_again(instance, job, now);
+  if (job->facts.status == FC_STATUS_NONE && !job->in_flight &&
+      !job->history.forgotten) {
     restore_all(instance, job, record, clean);
     if (record->history.forgotten) /* and it is wanted again */
       job->history.silent = false;
@@ -125,16 +139,6 @@ void fc_instance_restore_endpoint(struct fc_instance *instance,
   fc_instance_lock(instance);
   fc_endpoint_restore(&instance->endpoints[record->kind], record);
   fc_instance_unlock(instance);
-}
-
-/* The sources that no longer want the job. A JobFile that has been read by this
- * process says so itself. */
-static unsigned stale_sources(const struct fc_instance *instance,
-                              const struct fc_job *job) {
-  const struct fc_settings *settings = instance->settings;
-  bool unlisted = instance->file_pass && job->file_pass != instance->file_pass;
-  return (settings->job_file && !unlisted ? 0U : FC_SOURCE_FILE) |
-         (settings->accept_registrations ? 0U : FC_SOURCE_REGISTRATION);
 }
 
 static void settle(struct fc_instance *instance, struct fc_now now) {

@@ -2,12 +2,14 @@
 
 /* Random histories against a simple model: jobs are registered, listed, taken
  * back and forgotten, end on the server, answers fail, the clock goes on, the
- * daemon is restarted or crashes. After each step, what the instance shows and
- * tells must be what the model says.
+ * daemon is restarted or crashes; the state file is removed, or cannot be used
+ * for a while, also when the daemon starts. After each step, what the instance
+ * shows and tells must be what the model says.
  *
  * FC_MODEL_RUNS sets how many histories are run (default 60); each prints its
  * seed when it fails. */
 
+#include "src/base/macros.h"
 #include "src/base/text.h"
 #include "src/state/journal.h"
 #include "src/watch/instance_save.h"
@@ -42,6 +44,8 @@ struct world {
   struct fc_now now;
   uint64_t random;
   int crashes, lives;
+  bool away;  /* the state file cannot be used */
+  bool blank; /* ... and could not when the daemon started */
   char dir[64];
   char path[128];
 };
@@ -60,7 +64,7 @@ static void open_world(struct world *world) {
   ck_assert_int_eq(fc_journal_add(world->journal, world->instance, world->now),
                    FC_OK);
   struct fc_stats stats = drive_stats(world->instance, world->now);
-  ck_assert_uint_eq(stats.failures[FC_CLASS_STATE].count, 0);
+  ck_assert_uint_eq(stats.failures[FC_CLASS_STATE].count, world->away);
 }
 
 static void close_world(struct world *world) {
@@ -168,7 +172,7 @@ static void do_poll(struct world *world) {
       result.answer = FC_ANSWER_NONE;
       result.error = FC_ERR_TIMEOUT;
     } else if (is_watched(job) && fc_status_is_final(job->server)) {
-      ck_assert_msg(job->observed == FC_STATUS_NONE,
+      ck_assert_msg(job->observed == FC_STATUS_NONE || world->blank,
                     "%s was asked for after its end", job->id);
       job->observed = job->server;
     }
@@ -182,6 +186,7 @@ static void hear(struct world *world, const struct fc_event *event) {
   struct model_job *job = find(world, event->id);
   ck_assert(event->type == FC_EVENT_FAILED ||
             event->type == FC_EVENT_CANCELLED);
+  ck_assert_uint_eq(event->round, 1);
   ck_assert_int_eq(event->status, job->observed);
   job->told++;
   if (!event->possible_duplicate)
@@ -199,7 +204,7 @@ static void do_deliver(struct world *world) {
     if (delivery.event.id[0])
       hear(world, &delivery.event);
     /* A crash may come between the two. */
-    if (delivery.event.id[0] && roll(world, 16) == 0) {
+    if (delivery.event.id[0] && !world->away && roll(world, 16) == 0) {
       crash(world);
       return;
     }
@@ -214,6 +219,98 @@ static void do_save(struct world *world) {
 static void do_restart(struct world *world) {
   close_world(world);
   open_world(world);
+}
+
+static const char *const parts[] = {"", "-wal"};
+
+static void file_name(const struct world *world, const char *mark,
+                      const char *part, char name[192]) {
+  (void)snprintf(name, 192, "%s%s%s", world->path, mark, part);
+}
+
+/* A directory stands in its place. */
+static void take_file_away(struct world *world) {
+  char here[192], away[192];
+  for (size_t i = 0; i < COUNT_OF(parts); i++) {
+    file_name(world, "", parts[i], here);
+    file_name(world, ".away", parts[i], away);
+    (void)rename(here, away);
+  }
+  file_name(world, "", "-shm", here);
+  (void)unlink(here);
+  ck_assert_int_eq(mkdir(world->path, 0700), 0);
+  world->away = true;
+}
+
+static void bring_file_back(struct world *world) {
+  char here[192], away[192];
+  bool urgent;
+  ck_assert_int_eq(rmdir(world->path), 0);
+  for (size_t i = 0; i < COUNT_OF(parts); i++) {
+    file_name(world, "", parts[i], here);
+    file_name(world, ".away", parts[i], away);
+    (void)rename(away, here);
+  }
+  world->now.mono_ms += FC_JOURNAL_RETRY_MS;
+  do_save(world);
+  world->away = world->blank = false;
+  ck_assert(!fc_instance_has_unsaved(world->instance, &urgent));
+  /* It is followed again: a failure to save would have been counted. */
+  ck_assert_int_eq(access(world->path, R_OK), 0);
+}
+
+/* What may happen while there is no file. */
+static void live_without_file(struct world *world) {
+  for (uint64_t i = roll(world, 6); i > 0; i--) {
+    struct model_job *job = &world->jobs[roll(world, JOBS)];
+    if (job->observed == FC_STATUS_NONE)
+      do_end_on_server(world, job);
+    if (roll(world, 2))
+      do_edit_file(world);
+    world->now.mono_ms += (int64_t)roll(world, 3 * INTERVAL_MS);
+    world->now.epoch_s = 1764000000 + world->now.mono_ms / 1000;
+    do_poll(world);
+    do_save(world);
+    do_deliver(world);
+  }
+}
+
+/* Something to save, so that it is noticed. */
+static void save_something(struct world *world) {
+  struct model_job *job = &world->jobs[roll(world, JOBS)];
+  if (job->registered)
+    do_forget(world, job);
+  do_register(world, job);
+  do_save(world);
+}
+
+static void do_remove_file(struct world *world) {
+  char name[192];
+  for (size_t i = 0; i < COUNT_OF(parts); i++) {
+    file_name(world, "", parts[i], name);
+    (void)unlink(name);
+  }
+  save_something(world);
+  ck_assert_int_eq(access(world->path, R_OK), 0);
+}
+
+static void do_detach(struct world *world) {
+  take_file_away(world);
+  save_something(world);
+  live_without_file(world);
+  bring_file_back(world);
+}
+
+/* The registered jobs come back with the file; the listed ones are there before
+ * it, and nothing is known of what was told of them. */
+static void do_start_without_file(struct world *world) {
+  close_world(world);
+  take_file_away(world);
+  world->blank = true;
+  world->crashes++;
+  open_world(world);
+  live_without_file(world);
+  bring_file_back(world);
 }
 
 static void check_counts(struct world *world) {
@@ -233,7 +330,7 @@ static void check_counts(struct world *world) {
 
 static void step(struct world *world) {
   struct model_job *job = &world->jobs[roll(world, JOBS)];
-  switch (roll(world, 12)) {
+  switch (roll(world, 15)) {
   case 0:
   case 1:
     do_register(world, job);
@@ -262,6 +359,15 @@ static void step(struct world *world) {
      * over here can be lost by the crash in it. */
     do_save(world);
     do_deliver(world);
+    break;
+  case 9:
+    do_remove_file(world);
+    break;
+  case 10:
+    do_detach(world);
+    break;
+  case 11:
+    do_start_without_file(world);
     break;
   default:
     world->now.mono_ms += (int64_t)roll(world, 3 * INTERVAL_MS);
