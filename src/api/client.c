@@ -76,6 +76,12 @@ static void header_link(struct fc_call *call, const char *value, size_t len) {
                        open + 1, (size_t)(close - open - 1));
 }
 
+static void header_content_type(struct fc_call *call, const char *value,
+                                size_t len) {
+  (void)take_text(call, call->content_type, sizeof(call->content_type), value,
+                  len);
+}
+
 static const struct {
   const char *name;
   void (*take)(struct fc_call *call, const char *value, size_t len);
@@ -84,6 +90,7 @@ static const struct {
     {"Retry-After", header_retry_after},
     {"Sunset", header_sunset},
     {"Link", header_link},
+    {"Content-Type", header_content_type},
 };
 
 static void on_header(struct fc_exchange *exchange, const char *name,
@@ -105,24 +112,34 @@ static enum fc_error on_body(struct fc_exchange *exchange, const char *data,
   return call->drained_bytes > DRAIN_MAX ? call->body_error : FC_OK;
 }
 
-/* What an HTTP code means; the first row that holds it counts. */
+/* What a reply is about, by its code and its body; the first row that holds it
+ * counts. The API's own replies are JSON objects with `error` or `success`:
+ * what a gateway says, or a server at a wrong URL, says nothing of the job or
+ * the key. */
 static const struct {
   int first, last;
+  bool own; /* only the API's own */
   enum fc_answer answer;
   enum fc_error error;
   const char *text;
 } outcomes[] = {
-    {200, 200, FC_ANSWER_STATUS, FC_OK, ""},
-    {404, 404, FC_ANSWER_NOT_FOUND, FC_OK, ""},
-    {410, 410, FC_ANSWER_GONE, FC_OK, ""},
-    {401, 401, FC_ANSWER_NONE, FC_ERR_AUTH, "the API key was rejected"},
-    {403, 403, FC_ANSWER_NONE, FC_ERR_AUTH, "the API key was refused"},
-    {429, 429, FC_ANSWER_NONE, FC_ERR_RATE_LIMIT, "rate limited"},
-    {402, 402, FC_ANSWER_NONE, FC_ERR_HTTP, "payment required"},
-    {300, 399, FC_ANSWER_NONE, FC_ERR_HTTP, "a redirect, not followed"},
-    {400, 499, FC_ANSWER_NONE, FC_ERR_HTTP, "the request was refused"},
-    {500, 599, FC_ANSWER_NONE, FC_ERR_HTTP, "the server or a gateway failed"},
-    {0, 999, FC_ANSWER_NONE, FC_ERR_HTTP, "an unexpected reply"},
+    {200, 200, false, FC_ANSWER_STATUS, FC_OK, ""},
+    {400, 400, true, FC_ANSWER_INVALID, FC_OK, ""},
+    {404, 404, true, FC_ANSWER_NOT_FOUND, FC_OK, ""},
+    {410, 410, false, FC_ANSWER_GONE, FC_OK, ""},
+    {401, 401, true, FC_ANSWER_NONE, FC_ERR_AUTH, "the API key was rejected"},
+    {403, 403, true, FC_ANSWER_NONE, FC_ERR_AUTH, "the API key was refused"},
+    {429, 429, false, FC_ANSWER_NONE, FC_ERR_RATE_LIMIT, "rate limited"},
+    {402, 402, false, FC_ANSWER_NONE, FC_ERR_HTTP, "payment required"},
+    {404, 404, false, FC_ANSWER_NONE, FC_ERR_HTTP,
+     "not the API's own reply, check the URL"},
+    {401, 403, false, FC_ANSWER_NONE, FC_ERR_HTTP,
+     "not the API's own reply, a proxy or gateway refused the request"},
+    {300, 399, false, FC_ANSWER_NONE, FC_ERR_HTTP, "a redirect, not followed"},
+    {400, 499, false, FC_ANSWER_NONE, FC_ERR_HTTP, "the request was refused"},
+    {500, 599, false, FC_ANSWER_NONE, FC_ERR_HTTP,
+     "the server or a gateway failed"},
+    {0, 999, false, FC_ANSWER_NONE, FC_ERR_HTTP, "an unexpected reply"},
 };
 
 static void fail(struct fc_result *result, enum fc_error error,
@@ -159,45 +176,48 @@ static enum fc_error parse_body(struct fc_call *call) {
   return error;
 }
 
-/* The API's 404 is JSON with an error text or `success`; a gateway's or a wrong
- * URL's is not, and says nothing about the job. */
-static bool reply_is_the_apis(const struct fc_reply *reply) {
-  return reply->has_success || reply->error[0];
+static bool is_the_apis(const struct fc_reply *reply,
+                        enum fc_error body_error) {
+  return !body_error && (reply->has_success || reply->error[0]);
 }
 
-static void classify_answer(struct fc_result *result,
-                            enum fc_error body_error) {
-  switch (result->answer) {
-  case FC_ANSWER_STATUS:
-    if (body_error)
-      fail(result, body_error, "the body is no complete JSON object");
-    else if (result->reply.facts.status == FC_STATUS_NONE)
-      fail(result, FC_ERR_BODY, "the body has no status string");
-    break;
-  case FC_ANSWER_NOT_FOUND:
-    if (body_error || !reply_is_the_apis(&result->reply))
-      fail(result, FC_ERR_HTTP,
-           "HTTP 404 that is not the API's own: check the URL");
-    break;
-  case FC_ANSWER_GONE:
-  case FC_ANSWER_NONE:
-    break;
-  }
+/* A 200 is an answer only with a status; else its type says what it is. */
+static void judge_status(struct fc_call *call, enum fc_error body_error) {
+  struct fc_result *result = &call->result;
+  size_t used = 0;
+  if (!body_error && result->reply.facts.status != FC_STATUS_NONE)
+    return;
+  fail(result, body_error ? body_error : FC_ERR_BODY,
+       body_error ? "the body is no complete JSON object"
+                  : "the body has no status string");
+  used = strlen(result->detail);
+  if (call->content_type[0])
+    fc_text_append(result->detail, sizeof(result->detail), &used,
+                   " (Content-Type: %s)", call->content_type);
+}
+
+/* Why there is no answer, with the API's own words where there are any. */
+static void say_code(struct fc_result *result, const char *text) {
+  const char *words = result->reply.error;
+  size_t used = 0;
+  fc_text_append(result->detail, sizeof(result->detail), &used,
+                 "HTTP %d: %s%s%s", result->http_code, text,
+                 words[0] ? ": " : "", words);
 }
 
 static void classify_code(struct fc_call *call, enum fc_error body_error) {
   struct fc_result *result = &call->result;
+  bool own = is_the_apis(&result->reply, body_error);
   size_t row = 0;
   while (result->http_code < outcomes[row].first ||
-         result->http_code > outcomes[row].last)
+         result->http_code > outcomes[row].last || (outcomes[row].own && !own))
     row++;
   result->answer = outcomes[row].answer;
   result->error = outcomes[row].error;
-  size_t used = 0;
   if (result->error)
-    fc_text_append(result->detail, sizeof(result->detail), &used, "HTTP %d: %s",
-                   result->http_code, outcomes[row].text);
-  classify_answer(result, body_error);
+    say_code(result, outcomes[row].text);
+  if (result->answer == FC_ANSWER_STATUS)
+    judge_status(call, body_error);
 }
 
 /* RFC 9110 section 10.2.3: seconds or a date. Out of range is clamped, anything
@@ -234,8 +254,8 @@ static void decide_retry_after(struct fc_call *call) {
   result->retry_after_s = fc_max64(0, fc_min64(seconds, FC_RETRY_AFTER_MAX_S));
 }
 
-/* The code counts wherever one arrived: a 503 cut short is still a 503. Only a
- * 200, 404 or 410 needs its body whole. */
+/* The code counts wherever one arrived: a 503 cut short is still a 503. Only
+ * what is said of a job, by a 200, 400 or 404, needs its body whole. */
 static void on_done(struct fc_exchange *exchange,
                     const struct fc_transport_reply *transport) {
   struct fc_call *call = call_of(exchange);
@@ -248,7 +268,8 @@ static void on_done(struct fc_exchange *exchange,
     fail_transport(call, transport->error ? transport->error : FC_ERR_HTTP,
                    transport->detail);
   else if (broken &&
-           (transport->http_code == 200 || transport->http_code == 404))
+           (transport->http_code == 200 || transport->http_code == 400 ||
+            transport->http_code == 404))
     fail_transport(call, transport->error, transport->detail);
   else
     classify_code(call, body_error);
@@ -272,6 +293,7 @@ static void call_reset(struct fc_call *call) {
   call->body_error = FC_OK;
   call->drained_bytes = 0;
   call->has_retry_header = false;
+  call->content_type[0] = '\0';
 }
 
 void fc_call_init(struct fc_call *call) {

@@ -17,6 +17,7 @@ enum fc_answer {
   FC_ANSWER_NONE,      /* nothing usable: error tells why */
   FC_ANSWER_STATUS,    /* reply.status */
   FC_ANSWER_NOT_FOUND, /* the API's own 404 */
+  FC_ANSWER_INVALID,   /* its own 400: there can be no such job */
   FC_ANSWER_GONE       /* 410: the endpoint itself has ended */
 };
 

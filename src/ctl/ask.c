@@ -59,15 +59,22 @@ static const char *advice(const struct fc_settings *settings,
 static void say_lost(struct ctl_answer *answer, const struct fc_kind *kind,
                      const struct fc_result *result) {
   const char *successor = fc_kind_successor(kind, result->successor);
-  size_t used = 0;
-  if (result->answer == FC_ANSWER_NOT_FOUND)
-    fc_text_append(answer->problem, sizeof(answer->problem), &used,
-                   "not known to the API (404): a wrong ID or kind, another "
-                   "team's key, an expired job, or one only just created");
-  else
-    fc_text_append(answer->problem, sizeof(answer->problem), &used,
-                   "the endpoint has ended (410)%s%s",
+  const char *words = result->reply.error;
+  char *text = answer->problem;
+  size_t size = sizeof(answer->problem), used = 0;
+  if (result->answer == FC_ANSWER_GONE) {
+    fc_text_append(text, size, &used, "the endpoint has ended (410)%s%s",
                    successor ? ": use " : "", successor ? successor : "");
+    return;
+  }
+  fc_text_append(
+      text, size, &used, "%s%s%s",
+      result->answer == FC_ANSWER_INVALID
+          ? "refused by the API (400): no ID of such a job"
+          : "not known to the API (404): a wrong ID or kind, another "
+            "team's key, an expired job, or one only just created",
+      words[0] ? ": " : "", words);
+  fc_job_keep_error(&answer->job, ""); /* it is in there */
 }
 
 static void say_failed(struct ctl_answer *answer,

@@ -44,10 +44,10 @@ enum fc_event_type {
 /* A set of event types. */
 #define FC_EVENT_BIT(type) (1U << (type))
 
-/* Those that say how a job ended. */
+/* Those that say how a job ended, or seems to have. */
 #define FC_EVENTS_OF_AN_END                                                    \
-  (FC_EVENT_BIT(FC_EVENT_FAILED) | FC_EVENT_BIT(FC_EVENT_CANCELLED) |          \
-   FC_EVENT_BIT(FC_EVENT_COMPLETED))
+  (FC_EVENT_BIT(FC_EVENT_LOST) | FC_EVENT_BIT(FC_EVENT_FAILED) |               \
+   FC_EVENT_BIT(FC_EVENT_CANCELLED) | FC_EVENT_BIT(FC_EVENT_COMPLETED))
 
 enum fc_severity { FC_SEVERITY_FAILURE, FC_SEVERITY_WARNING, FC_SEVERITY_OKAY };
 

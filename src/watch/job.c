@@ -18,6 +18,7 @@ static unsigned apply_unfinished(struct fc_job *job,
                                  int64_t now_s) {
   unsigned events = 0;
   job->history.has_ended = false;
+  fc_job_keep_error(job, "");
   if (!job->history.has_processing_since) {
     job->history.has_processing_since = true;
     job->history.processing_since_s = now_s;
@@ -115,7 +116,8 @@ static unsigned apply_missing(struct fc_job *job,
                               const struct fc_result *result, int64_t mono_ms,
                               int64_t now_s) {
   bool gone = result->answer == FC_ANSWER_GONE;
-  if (!gone && job->facts.status == FC_STATUS_NONE &&
+  bool sure = gone || result->answer == FC_ANSWER_INVALID;
+  if (!sure && job->facts.status == FC_STATUS_NONE &&
       mono_ms - job->first_asked_ms < FC_JOB_GRACE_MS)
     return 0;
   if (job->misses < UINT8_MAX)
@@ -126,6 +128,7 @@ static unsigned apply_missing(struct fc_job *job,
   job->history.stalled = false;
   job->history.has_ended = true;
   job->history.ended_s = now_s;
+  fc_job_keep_error(job, gone ? "" : result->reply.error);
   if (gone || job->history.lost_reported)
     return 0;
   job->history.lost_reported = true;

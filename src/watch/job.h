@@ -52,10 +52,10 @@ struct fc_job {
   struct fc_job *next, *previous; /* in order of arrival */
   struct fc_job *older;           /* the next older one of the same name */
   struct fc_link owing;           /* queued while events are to be delivered */
-  struct fc_link saving;  /* queued while it is to be saved, or being saved */
-  struct fc_name *name;   /* shared by all jobs of that name */
-  char *id;               /* in the job's own allocation */
-  char *error;            /* the API's error text of an ended job; NULL: none */
+  struct fc_link saving; /* queued while it is to be saved, or being saved */
+  struct fc_name *name;  /* shared by all jobs of that name */
+  char *id;              /* in the job's own allocation */
+  char *error; /* the API's text of an ended or lost job; NULL: none */
   int64_t first_asked_ms; /* monotonic; valid if `asked` */
   int64_t last_asked_ms;  /* ... or when it came, if it was never asked for */
   struct fc_facts facts;  /* what the API said last */

@@ -163,9 +163,22 @@ static const struct {
     {301, "", FC_ANSWER_NONE, FC_ERR_HTTP},
     {304, "", FC_ANSWER_NONE, FC_ERR_HTTP},
     {400, "{}", FC_ANSWER_NONE, FC_ERR_HTTP},
-    {401, "<html>", FC_ANSWER_NONE, FC_ERR_AUTH},
+    {400, "<html>400 Bad Request</html>", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {400, "{\"success\":false,\"error\":\"Invalid job ID format\"}",
+     FC_ANSWER_INVALID, FC_OK},
+    {400, "{\"error\":\"Invalid job ID format\"}", FC_ANSWER_INVALID, FC_OK},
+    {401, "<html>", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {401, "{}", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {401, "{\"success\":false,\"error\":\"Unauthorized\"}", FC_ANSWER_NONE,
+     FC_ERR_AUTH},
+    {401, "{\"error\":\"Unauthorized: Invalid token\"}", FC_ANSWER_NONE,
+     FC_ERR_AUTH},
     {402, "{}", FC_ANSWER_NONE, FC_ERR_HTTP},
-    {403, "{}", FC_ANSWER_NONE, FC_ERR_AUTH},
+    {403, "<!DOCTYPE html><title>Just a moment...</title>", FC_ANSWER_NONE,
+     FC_ERR_HTTP},
+    {403, "{}", FC_ANSWER_NONE, FC_ERR_HTTP},
+    {403, "{\"success\":false,\"error\":\"Forbidden\"}", FC_ANSWER_NONE,
+     FC_ERR_AUTH},
     {404, "{\"success\":false,\"error\":\"Job expired\"}", FC_ANSWER_NOT_FOUND,
      FC_OK},
     {404, "<pre>Cannot GET /v1/x</pre>", FC_ANSWER_NONE, FC_ERR_HTTP},
@@ -188,6 +201,43 @@ static const struct {
     {504, "<html>", FC_ANSWER_NONE, FC_ERR_HTTP},
     {999, "{\"status\":\"failed\"}", FC_ANSWER_NONE, FC_ERR_HTTP},
 };
+
+/* Its own words stand behind ours, whatever the code. */
+static const struct {
+  int code;
+  const char *headers, *body, *detail;
+} words[] = {
+    {402, NULL, "{\"error\":\"Insufficient credits to perform this request\"}",
+     "HTTP 402: payment required: Insufficient credits to perform this "
+     "request"},
+    {500, NULL,
+     "{\"success\":false,\"error\":{\"message\":\"exception 4f2a\"}}",
+     "HTTP 500: the server or a gateway failed: exception 4f2a"},
+    {401, NULL, "{\"error\":\"Unauthorized: Invalid token\"}",
+     "HTTP 401: the API key was rejected: Unauthorized: Invalid token"},
+    {429, NULL, "{\"error\":\"please retry after 23s\"}",
+     "HTTP 429: rate limited: please retry after 23s"},
+    {502, NULL, "<html>Bad Gateway</html>",
+     "HTTP 502: the server or a gateway failed"},
+    {401, NULL, "<html>401</html>",
+     "HTTP 401: not the API's own reply, a proxy or gateway refused the "
+     "request"},
+    {404, NULL, "<pre>Cannot GET</pre>",
+     "HTTP 404: not the API's own reply, check the URL"},
+    {200, "Content-Type: text/html; charset=utf-8\n", "<html>",
+     "the body is no complete JSON object (Content-Type: text/html; "
+     "charset=utf-8)"},
+    {200, "Content-Type: application/json\n", "{}",
+     "the body has no status string (Content-Type: application/json)"},
+    {200, NULL, "", "the body is no complete JSON object"},
+};
+
+START_TEST(a_failure_is_told_in_the_apis_own_words) {
+  struct fc_result result =
+      ask_text(words[_i].code, words[_i].headers, words[_i].body);
+  ck_assert_str_eq(result.detail, words[_i].detail);
+}
+END_TEST
 
 START_TEST(an_http_code_decides_what_a_reply_means) {
   struct fc_result result =
@@ -768,6 +818,8 @@ int main(void) {
                       CAPTURES);
   tcase_add_loop_test(tests, an_http_code_decides_what_a_reply_means, 0,
                       COUNT(outcomes));
+  tcase_add_loop_test(tests, a_failure_is_told_in_the_apis_own_words, 0,
+                      sizeof(words) / sizeof(words[0]));
   tcase_add_loop_test(tests, retry_after_comes_from_header_field_or_text, 0,
                       COUNT(retries));
   tcase_add_test(tests, the_headers_of_a_deprecated_route_are_read);

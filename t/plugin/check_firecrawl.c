@@ -272,7 +272,8 @@ static const struct {
     {"answer 502 body=\"<html>bad gateway</html>\"\n", "http", "HTTP 502"},
     {"answer 429 header=\"Retry-After: 1\" body=\"{}\"\n", "rate_limit",
      "rate limited"},
-    {"answer 401 body=\"{}\"\n", "auth", "API key rejected"},
+    {"answer 401 body=\"{\\\"error\\\":\\\"Unauthorized\\\"}\"\n", "auth",
+     "API key rejected"},
     {"answer 200 body=\"<html>\"\n", "body", "JSON"},
     {"answer 200 never\n", "timeout", "API unusable"},
 };
@@ -298,6 +299,25 @@ START_TEST(an_outage_is_a_value_an_error_and_a_notification) {
   found = wait_notification("API usable again");
   ck_assert_int_eq(found->severity, NOTIF_OKAY);
   wait_value("job_status", "n", 1);
+  stop();
+}
+END_TEST
+
+START_TEST(an_id_that_the_api_refuses_is_lost_with_its_reason) {
+  double value;
+  script("job agent typo-1\n  state x code=400 "
+         "body=\"{\\\"success\\\":false,\\\"error\\\":\\\"Invalid job ID "
+         "format. Job ID must be a valid UUID.\\\"}\"\n");
+  start("Agent \"typo-1\"");
+  const notification_t *found = wait_notification("lost");
+  ck_assert_int_eq(found->severity, NOTIF_WARNING);
+  ck_assert_str_eq(found->message,
+                   "agent typo-1 (typo-1) lost: Invalid job ID format. Job ID "
+                   "must be a valid UUID.");
+  wait_value("job_status", "typo-1", FC_STATUS_LOST);
+  wait_value("api_up", "", 1);
+  ck_assert(fake_collectd_value("errors", "http", &value));
+  ck_assert_double_eq(value, 0);
   stop();
 }
 END_TEST
@@ -1019,6 +1039,7 @@ int main(void) {
                  an_agent_that_was_cancelled_is_a_warning_with_its_reason);
   tcase_add_loop_test(tests, an_outage_is_a_value_an_error_and_a_notification,
                       0, COUNT(outages));
+  tcase_add_test(tests, an_id_that_the_api_refuses_is_lost_with_its_reason);
   tcase_add_test(tests, a_sunset_date_is_a_value_and_a_warning);
   tcase_add_test(tests, an_endpoint_that_is_gone_is_told_of_once);
   tcase_add_test(tests, a_type_of_another_shape_is_named_and_the_rest_goes_on);

@@ -61,7 +61,7 @@ ROWS = [
     ("H3", "status-number", body(b'{"success":true,"status":7}'), "body", ""),
     ("H3", "status-null", body(b'{"status":null}'), "body", "status"),
     ("H3", "status-missing", body(b'{"success":true}'), "body", "status"),
-    ("H6", "code-400", code(400), "http", "400"),
+    ("H6", "code-400", code(400, b"<html>" + SECRET), "http", "400"),
     ("H6", "code-405", code(405), "http", "405"),
     ("H6", "code-422", code(422), "http", "422"),
     ("H7", "code-401", code(401), "auth", "401", "key rejected"),

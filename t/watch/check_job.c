@@ -201,6 +201,20 @@ START_TEST(a_404_counts_a_minute_after_the_first_try) {
 }
 END_TEST
 
+START_TEST(an_id_that_the_api_refuses_is_lost_at_once_with_its_words) {
+  struct fc_job job = new_job();
+  struct fc_result result = {.answer = FC_ANSWER_INVALID};
+  strcpy(result.reply.error, "Invalid job ID format");
+  ck_assert_uint_eq(fc_job_apply(&job, &quiet, &result, NEW_MS, EPOCH_S),
+                    BIT(LOST));
+  ck_assert_int_eq(job.facts.status, FC_STATUS_LOST);
+  ck_assert_str_eq(job.error, "Invalid job ID format");
+  ck_assert_uint_eq(fc_job_apply(&job, &quiet, &result, OLD_MS, EPOCH_S), 0);
+  (void)apply_at(&job, &quiet, reply_of(PROCESSING), EPOCH_S);
+  ck_assert_ptr_null(job.error);
+}
+END_TEST
+
 START_TEST(an_end_keeps_its_figures_and_its_error_text) {
   struct fc_job job = new_job();
   struct fc_result end = expiring_reply(FC_STATUS_FAILED, EPOCH_S + 10);
@@ -475,6 +489,8 @@ int main(void) {
                       (int)COUNT(rows) * ANSWERS);
   tcase_add_loop_test(tests, a_404_counts_a_minute_after_the_first_try, 0,
                       COUNT(graces));
+  tcase_add_test(tests,
+                 an_id_that_the_api_refuses_is_lost_at_once_with_its_words);
   tcase_add_test(tests, an_end_keeps_its_figures_and_its_error_text);
   tcase_add_loop_test(tests, each_end_keeps_the_text_that_came_with_it,
                       FC_STATUS_COMPLETED, FC_STATUS_LOST);
