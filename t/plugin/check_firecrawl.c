@@ -314,7 +314,7 @@ START_TEST(an_id_that_the_api_refuses_is_lost_with_its_reason) {
   ck_assert_str_eq(found->message,
                    "agent typo-1 (typo-1) lost: Invalid job ID format. Job ID "
                    "must be a valid UUID.");
-  wait_value("job_status", "typo-1", FC_STATUS_LOST);
+  wait_value("job_status", "typo-1", 4);
   wait_value("api_up", "", 1);
   ck_assert(fake_collectd_value("errors", "http", &value));
   ck_assert_double_eq(value, 0);
