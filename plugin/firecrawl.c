@@ -41,7 +41,7 @@
 
 enum {
   EARLY_MAX = 256,        /* registrations kept until init */
-  DISK_PATIENCE_MS = 1500 /* at the end, for one that does not answer */
+  DISK_PATIENCE_MS = 1200 /* at the end, for one that does not answer */
 };
 
 /* One <Instance> at work. */
