@@ -15,12 +15,15 @@
 #include "src/api/transport_curl.h"
 #include "src/base/clock.h"
 #include "src/base/error.h"
+#include "src/state/disk.h"
 #include "src/state/journal.h"
 #include "src/state/store.h"
 #include "src/watch/instance.h"
 #include "src/watch/instance_save.h"
 #include "src/watch/job.h"
+#include "src/watch/keyfile.h"
 #include "src/watch/poller.h"
+#include "src/watch/source.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -36,11 +39,16 @@
 /* How each line ends that says why init gives up. */
 #define NOTHING "; nothing is watched"
 
-enum { EARLY_MAX = 256 /* registrations kept until init */ };
+enum {
+  EARLY_MAX = 256,        /* registrations kept until init */
+  DISK_PATIENCE_MS = 1200 /* at the end, for one that does not answer */
+};
 
 /* One <Instance> at work. */
 struct fc_member {
   struct fc_instance *instance;
+  struct fc_keyfile *keyfile;
+  struct fc_source source;
   struct fc_complaints complaints;
 };
 
@@ -49,7 +57,8 @@ struct fc_member {
 static struct {
   struct fc_config config;
   struct fc_metrics metrics;
-  struct fc_journal *journal;
+  struct fc_journal *journal; /* until the disk thread has it */
+  struct fc_disk *disk;
   struct fc_poller *poller;
   struct fc_member **members;
   size_t members_len;
@@ -76,7 +85,7 @@ static void deliver_events(struct fc_member *member) {
     any = true;
   }
   if (any)
-    fc_poller_wake(plugin.poller);
+    fc_disk_wake(plugin.disk);
 }
 
 static void log_reports(struct fc_member *member) {
@@ -139,6 +148,7 @@ static enum fc_error restore_jobs(struct fc_instance *instance,
 }
 
 static void member_free(struct fc_member *member) {
+  fc_keyfile_free(member->keyfile);
   fc_instance_free(member->instance);
   free(member);
 }
@@ -157,14 +167,34 @@ static struct fc_member *member_new(const struct fc_settings *settings,
   return member;
 }
 
+/* What the member has to do on disks, and on the network. */
+static enum fc_error follow(struct fc_member *member, struct fc_now now) {
+  struct fc_waker changed = fc_poller_waker(plugin.poller);
+  member->keyfile = fc_keyfile_new(member->instance, changed, now);
+  if (!member->keyfile)
+    return FC_ERR_MEMORY;
+  fc_source_init(&member->source, member->instance,
+                 fc_keyfile_key(member->keyfile), fc_disk_stopping(plugin.disk),
+                 changed);
+  enum fc_error error =
+      fc_disk_add(plugin.disk, (struct fc_disk_task){.turn = fc_keyfile_task,
+                                                     .data = member->keyfile});
+  if (!error)
+    error = fc_disk_add(
+        plugin.disk,
+        (struct fc_disk_task){.turn = fc_source_task, .data = &member->source});
+  return error
+             ? error
+             : fc_poller_add(plugin.poller, member->instance, member->keyfile);
+}
+
 /* Once the journal knows the instance, only release() may free it. */
 static int init_instance(const struct fc_settings *settings) {
   struct fc_now now = fc_clock_system.now(fc_clock_system.data);
   struct fc_member *member = member_new(settings, now);
   if (member)
     plugin.members[plugin.members_len++] = member;
-  if (!member || restore_jobs(member->instance, now) ||
-      fc_poller_add(plugin.poller, member->instance)) {
+  if (!member || restore_jobs(member->instance, now) || follow(member, now)) {
     ERROR("firecrawl plugin: <Instance \"%s\">: out of memory" NOTHING,
           settings->name);
     return -1;
@@ -172,7 +202,7 @@ static int init_instance(const struct fc_settings *settings) {
   return 0;
 }
 
-static int init_poller(void) {
+static int init_threads(void) {
   enum fc_error error = fc_transport_curl_global_init();
   if (error) {
     ERROR("firecrawl plugin: libcurl %s cannot be used: %s" NOTHING,
@@ -183,12 +213,14 @@ static int init_poller(void) {
   }
   struct fc_transport *transport = fc_transport_curl_new();
   plugin.poller = transport ? fc_poller_new(transport, &fc_clock_system) : NULL;
+  plugin.disk = fc_disk_new(&fc_clock_system);
   plugin.members =
       calloc(plugin.config.instances_len, sizeof(struct fc_member *));
-  if (!plugin.poller || !plugin.members) {
+  if (!plugin.poller || !plugin.disk || !plugin.members) {
     ERROR("firecrawl plugin: out of memory" NOTHING);
     return -1;
   }
+  fc_poller_set_disk(plugin.poller, fc_disk_waker(plugin.disk));
   return 0;
 }
 
@@ -196,11 +228,12 @@ static int init_journal(void) {
   const char *path = plugin.config.state_file;
   plugin.journal = fc_journal_new(path ? path : DEFAULT_STATE_FILE,
                                   fc_clock_system.now(fc_clock_system.data));
-  if (!plugin.journal) {
+  if (!plugin.journal ||
+      fc_disk_add(plugin.disk, fc_journal_task(plugin.journal))) {
+    fc_journal_free(plugin.journal, fc_clock_system.now(fc_clock_system.data));
     ERROR("firecrawl plugin: out of memory" NOTHING);
     return -1;
   }
-  fc_poller_set_task(plugin.poller, fc_journal_task, plugin.journal);
   return 0;
 }
 
@@ -234,15 +267,35 @@ static void free_early(void) {
   plugin.early_len = 0;
 }
 
+/* A disk that does not answer holds up no daemon that ends: what its thread may
+ * still use stays until the process has ended, and so does this code
+ * (FC_NODELETE). */
+static void leave_to_the_disk(void) {
+  WARNING("firecrawl plugin: the disk does not answer: what was not saved by "
+          "now is asked for, or told, again by the next start");
+  plugin.poller = NULL;
+  plugin.members = NULL;
+  plugin.members_len = 0;
+  plugin.config = (struct fc_config){0};
+}
+
+/* The disk thread wakes the poller, and saves what that has learnt. */
 static void release(void) {
   end_phase();
+  free_early();
+  if (plugin.poller)
+    fc_poller_stop(plugin.poller);
+  bool ended = fc_disk_end(plugin.disk, DISK_PATIENCE_MS);
+  plugin.disk = NULL;
+  plugin.journal = NULL;
+  if (!ended) {
+    leave_to_the_disk();
+    return;
+  }
   fc_poller_free(plugin.poller);
   plugin.poller = NULL;
-  fc_journal_free(plugin.journal, fc_clock_system.now(fc_clock_system.data));
-  plugin.journal = NULL;
   for (size_t i = 0; i < plugin.members_len; i++)
     member_free(plugin.members[i]);
-  free_early();
   free(plugin.members);
   plugin.members = NULL;
   plugin.members_len = 0;
@@ -256,8 +309,12 @@ static int fc_flush(cdtime_t timeout, const char *identifier,
   (void)identifier;
   (void)user_data;
   pthread_mutex_lock(&plugin.lock);
-  if (plugin.phase == FC_RUNNING)
+  if (plugin.phase == FC_RUNNING) {
+    for (size_t i = 0; i < plugin.members_len; i++)
+      fc_source_flush(&plugin.members[i]->source);
+    fc_disk_wake(plugin.disk);
     fc_poller_flush(plugin.poller);
+  }
   pthread_mutex_unlock(&plugin.lock);
   return 0;
 }
@@ -274,10 +331,12 @@ static struct fc_instance *find_instance(const char *name) {
 static void take_registration(const notification_t *notification,
                               char refused[FC_REGISTRATION_TEXT_SIZE]) {
   struct fc_instance *instance = find_instance(notification->plugin_instance);
-  if (instance &&
-      fc_registration_take(instance, notification,
-                           fc_clock_system.now(fc_clock_system.data), refused))
+  if (instance && fc_registration_take(
+                      instance, notification,
+                      fc_clock_system.now(fc_clock_system.data), refused)) {
+    fc_disk_wake(plugin.disk);
     fc_poller_wake(plugin.poller);
+  }
 }
 
 static void keep_early(const notification_t *notification) {
@@ -331,13 +390,13 @@ static int start(void) {
           plugin.config.has_invalid ? "valid" : "configured");
     return -1;
   }
-  if (init_poller() || init_journal())
+  if (init_threads() || init_journal())
     return -1;
   for (size_t i = 0; i < plugin.config.instances_len; i++)
     if (init_instance(plugin.config.instances[i]))
       return -1;
-  if (fc_poller_start(plugin.poller)) {
-    ERROR("firecrawl plugin: the poller's thread does not start" NOTHING);
+  if (fc_disk_start(plugin.disk) || fc_poller_start(plugin.poller)) {
+    ERROR("firecrawl plugin: a thread does not start" NOTHING);
     return -1;
   }
   fc_metrics_init(&plugin.metrics);

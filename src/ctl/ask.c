@@ -10,6 +10,7 @@
 #include "src/base/text.h"
 #include "src/watch/instance.h"
 #include "src/watch/instance_save.h"
+#include "src/watch/keyfile.h"
 #include "src/watch/poller.h"
 #include "src/watch/schedule.h"
 
@@ -22,6 +23,7 @@ enum { WAIT_MAX_MS = 1000 };
 struct round {
   const struct fc_settings *settings;
   struct fc_instance *instance;
+  struct fc_keyfile *keyfile;
   struct fc_poller *poller;
   struct ctl_answer *answers;
   size_t ended;          /* count of answers */
@@ -161,6 +163,7 @@ static void give_up(struct round *round) {
 static enum fc_error run(struct round *round) {
   enum fc_error error = FC_OK;
   while (!error && round->ended < round->settings->jobs_len) {
+    (void)fc_keyfile_check(round->keyfile, now_is());
     error = fc_poller_step(round->poller, WAIT_MAX_MS);
     if (round->stopped)
       give_up(round);
@@ -194,13 +197,18 @@ static enum fc_error round_init(struct round *round) {
       round->settings, round->settings->interval_ms, /* seed = */ 0);
   if (!round->poller || !round->instance)
     return FC_ERR_MEMORY;
+  round->keyfile =
+      fc_keyfile_new(round->instance, fc_poller_waker(round->poller), now_is());
+  if (!round->keyfile)
+    return FC_ERR_MEMORY;
   fc_poller_set_observer(round->poller, on_result, round);
-  error = fc_poller_add(round->poller, round->instance);
+  error = fc_poller_add(round->poller, round->instance, round->keyfile);
   return error ? error : add_jobs(round);
 }
 
 static void round_release(struct round *round) {
   fc_poller_free(round->poller);
+  fc_keyfile_free(round->keyfile);
   fc_instance_free(round->instance);
 }
 

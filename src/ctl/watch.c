@@ -17,6 +17,7 @@
 #include "src/watch/event.h"
 #include "src/watch/instance.h"
 #include "src/watch/job.h"
+#include "src/watch/keyfile.h"
 #include "src/watch/poller.h"
 
 #include <signal.h>
@@ -40,6 +41,7 @@ enum {
 struct watch {
   const struct ctl_options *options;
   struct fc_instance *instance;
+  struct fc_keyfile *keyfile;
   struct fc_poller *poller;
   struct ctl_watched *jobs;
   size_t len;
@@ -257,6 +259,8 @@ static int run(struct watch *watch) {
   sigset_t signals;
   signals_block(&signals);
   for (;;) {
+    (void)fc_keyfile_check(watch->keyfile,
+                           fc_clock_system.now(fc_clock_system.data));
     enum fc_error error = fc_poller_step(watch->poller, TURN_MS);
     if (!error)
       error = show(watch, fc_clock_system.now(fc_clock_system.data));
@@ -297,21 +301,27 @@ static enum fc_error add_jobs(struct watch *watch) {
 
 static enum fc_error watch_init(struct watch *watch) {
   const struct fc_settings *settings = &watch->options->settings;
-  uint64_t seed = (uint64_t)fc_clock_system.now(fc_clock_system.data).mono_ms;
+  struct fc_now now = fc_clock_system.now(fc_clock_system.data);
   enum fc_error error = fc_transport_curl_global_init();
   if (error)
     return error;
   struct fc_transport *transport = fc_transport_curl_new();
   watch->poller = transport ? fc_poller_new(transport, &fc_clock_system) : NULL;
-  watch->instance = fc_instance_new(settings, settings->interval_ms, seed);
+  watch->instance = fc_instance_new(settings, settings->interval_ms,
+                                    /* seed = */ (uint64_t)now.mono_ms);
   if (!watch->poller || !watch->instance)
     return FC_ERR_MEMORY;
-  error = fc_poller_add(watch->poller, watch->instance);
+  watch->keyfile =
+      fc_keyfile_new(watch->instance, fc_poller_waker(watch->poller), now);
+  if (!watch->keyfile)
+    return FC_ERR_MEMORY;
+  error = fc_poller_add(watch->poller, watch->instance, watch->keyfile);
   return error ? error : add_jobs(watch);
 }
 
 static void watch_release(struct watch *watch) {
   fc_poller_free(watch->poller);
+  fc_keyfile_free(watch->keyfile);
   fc_instance_free(watch->instance);
   free(watch->jobs);
   free(watch->frame);

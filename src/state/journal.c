@@ -2,6 +2,7 @@
 
 #include "src/state/journal.h"
 
+#include "src/base/macros.h"
 #include "src/base/text.h"
 #include "src/state/store.h"
 #include "src/watch/instance_save.h"
@@ -349,10 +350,6 @@ int64_t fc_journal_turn(struct fc_journal *journal, struct fc_now now) {
   return journal->store ? due_ms(journal, now) : journal->retry_ms;
 }
 
-int64_t fc_journal_task(void *journal, struct fc_now now) {
-  return fc_journal_turn(journal, now);
-}
-
 void fc_journal_free(struct fc_journal *journal, struct fc_now now) {
   if (!journal)
     return;
@@ -364,4 +361,18 @@ void fc_journal_free(struct fc_journal *journal, struct fc_now now) {
   free(journal->members);
   free(journal->path);
   free(journal);
+}
+
+static int64_t task_turn(void *journal, struct fc_now now) {
+  return fc_min64(fc_journal_turn(journal, now),
+                  now.mono_ms + FC_JOURNAL_LAZY_MS);
+}
+
+static void task_end(void *journal, struct fc_now now) {
+  fc_journal_free(journal, now);
+}
+
+struct fc_disk_task fc_journal_task(struct fc_journal *journal) {
+  return (struct fc_disk_task){
+      .turn = task_turn, .end = task_end, .data = journal};
 }

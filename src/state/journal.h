@@ -4,7 +4,7 @@
  * saves what changes, and goes on from memory where the file cannot be used,
  * until it can be used again. A file that was removed or replaced while it was
  * in use is noticed at the next save, and gets all that memory knows. One
- * thread at a time; the poller's, once it runs.
+ * thread at a time; the disk thread, once it runs.
  *
  * The promise: an event of a job is saved as pending before it is delivered,
  * and as delivered after that. So a crash loses none and may repeat the ones
@@ -16,6 +16,7 @@
 #include "src/base/clock.h"
 #include "src/base/error.h"
 #include "src/base/macros.h"
+#include "src/state/disk.h"
 #include "src/watch/instance.h"
 
 struct fc_journal;
@@ -44,11 +45,12 @@ FC_MUST_USE enum fc_error fc_journal_add(struct fc_journal *journal,
  * when to call again at the latest, monotonic. */
 int64_t fc_journal_turn(struct fc_journal *journal, struct fc_now now);
 
-/* The same as a task of the poller's; `journal` is one. */
-int64_t fc_journal_task(void *journal, struct fc_now now);
-
 /* Saves everything, marks the file as closed in good order, closes it. NULL is
  * fine. */
 void fc_journal_free(struct fc_journal *journal, struct fc_now now);
+
+/* Both as a task of the disk thread, which is woken for what is urgent; the
+ * rest is found there within FC_JOURNAL_LAZY_MS. */
+struct fc_disk_task fc_journal_task(struct fc_journal *journal);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* An instance and its state file: what is restored at the start, and what is
- * saved while it runs. For src/state/journal.c; the poller's thread. */
+ * saved while it runs. For src/state/journal.c; the disk thread. */
 
 #ifndef FC_INSTANCE_SAVE_H
 #define FC_INSTANCE_SAVE_H

@@ -12,6 +12,19 @@
 
 static const char byte_order_mark[] = "\xef\xbb\xbf";
 
+size_t fc_jobfile_lines_max(int64_t max_jobs) {
+  return (size_t)fc_max64(2 * max_jobs, FC_JOBFILE_LINES_MIN);
+}
+
+bool fc_jobfile_has_more_lines(const char *text, size_t len, size_t lines_max) {
+  const char *at = text, *end = text + len;
+  for (size_t lines = 0;
+       at < end && (at = memchr(at, '\n', (size_t)(end - at))); at++)
+    if (lines++ == lines_max)
+      return true;
+  return false;
+}
+
 struct parse {
   size_t line;
   fc_jobfile_take take;
@@ -19,16 +32,17 @@ struct parse {
   void *data;
 };
 
-static void line_refuse(const struct parse *parse, const char *format, ...)
-    FC_PRINTF(2, 3);
+static enum fc_error line_refuse(const struct parse *parse, const char *format,
+                                 ...) FC_PRINTF(2, 3);
 
-static void line_refuse(const struct parse *parse, const char *format, ...) {
+static enum fc_error line_refuse(const struct parse *parse, const char *format,
+                                 ...) {
   char reason[FC_SPEC_REASON_SIZE];
   va_list args;
   va_start(args, format);
   (void)vsnprintf(reason, sizeof(reason), format, args);
   va_end(args);
-  parse->refuse(parse->line, reason, parse->data);
+  return parse->refuse(parse->line, reason, parse->data);
 }
 
 static bool is_blank(char byte) { return byte == ' ' || byte == '\t'; }
@@ -63,16 +77,13 @@ static enum fc_error words_parse(const struct parse *parse, char *const *words,
                                  size_t count) {
   struct fc_spec spec;
   char reason[FC_SPEC_REASON_SIZE], quoted[FC_SPEC_QUOTE_SIZE];
-  if (!fc_spec_parse(&spec, words, count, reason)) {
-    parse->refuse(parse->line, reason, parse->data);
-    return FC_OK;
-  }
+  if (!fc_spec_parse(&spec, words, count, reason))
+    return parse->refuse(parse->line, reason, parse->data);
   enum fc_error error = parse->take(parse->line, &spec, parse->data);
   if (!error || error == FC_ERR_MEMORY)
     return error;
   (void)fc_text_line(quoted, sizeof(quoted), spec.id, strlen(spec.id));
-  line_refuse(parse, "\"%s\": %s", quoted, fc_error_text(error));
-  return FC_OK;
+  return line_refuse(parse, "\"%s\": %s", quoted, fc_error_text(error));
 }
 
 static enum fc_error line_parse(const struct parse *parse, const char *text,
@@ -82,14 +93,11 @@ static enum fc_error line_parse(const struct parse *parse, const char *text,
   size_t count;
   if (len > 0 && text[len - 1] == '\r')
     len--;
-  if (len > FC_JOBFILE_LINE_MAX) {
-    line_refuse(parse, "the line is longer than %d bytes", FC_JOBFILE_LINE_MAX);
-    return FC_OK;
-  }
-  if (has_control(text, len)) {
-    line_refuse(parse, "the line has a control character");
-    return FC_OK;
-  }
+  if (len > FC_JOBFILE_LINE_MAX)
+    return line_refuse(parse, "the line is longer than %d bytes",
+                       FC_JOBFILE_LINE_MAX);
+  if (has_control(text, len))
+    return line_refuse(parse, "the line has a control character");
   memcpy(line, text, len);
   line[len] = '\0';
   count = line_split(line, words);

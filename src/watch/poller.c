@@ -4,10 +4,9 @@
 
 #include "src/api/client.h"
 #include "src/api/key.h"
-#include "src/base/file.h"
 #include "src/base/macros.h"
 #include "src/base/text.h"
-#include "src/watch/source.h"
+#include "src/watch/instance_save.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -17,9 +16,7 @@
 
 enum {
   TURN_FAILED_WAIT_MS = 1000, /* after a turn that could not be made */
-  /* How long a key may be missing before that is a problem. */
-  KEY_PATIENCE_MIN_MS = 30 * 1000,
-  KEY_PATIENCE_MAX_MS = 15 * 60 * 1000
+  KEY_WAIT_MS = 1000          /* between two looks for a first key */
 };
 
 struct member;
@@ -35,14 +32,9 @@ struct poll_call {
 struct member {
   struct fc_poller *poller;
   struct fc_instance *instance;
+  struct fc_keyfile *keyfile; /* NULL: requests go without a key */
   struct fc_target target;
   struct fc_key key;
-  struct fc_file_stamp key_stamp; /* of the file when last looked at */
-  bool key_settling;              /* it changed then: read it if it stays */
-  int64_t key_check_ms;
-  bool key_missing;       /* there has been none to use so far */
-  int64_t key_problem_ms; /* when that is a problem */
-  struct fc_source source;
   struct poll_call **calls; /* all that were ever needed */
   size_t calls_len;
   struct poll_call *free_calls;
@@ -51,8 +43,7 @@ struct member {
 struct fc_poller {
   struct fc_transport *transport;
   const struct fc_clock *clock;
-  fc_poller_task task; /* NULL: none */
-  void *task_data;
+  struct fc_waker disk;
   fc_poller_observe observe; /* NULL: nobody does */
   void *observer;
   struct member **members;
@@ -67,84 +58,6 @@ struct fc_poller {
 
 static struct fc_now now_of(const struct fc_poller *poller) {
   return poller->clock->now(poller->clock->data);
-}
-
-/* A file that changed while it was read is left for the next look. */
-static enum fc_error take_key(struct member *member, unsigned *access,
-                              char *detail, size_t size) {
-  struct fc_key key;
-  const char *path = member->target.settings->api_key_file;
-  fc_key_init(&key);
-  enum fc_error error = fc_key_read(&key, path, access, detail, size);
-  if (fc_file_changed(path, &member->key_stamp))
-    member->key_settling = true;
-  else if (!error && (error = fc_key_set(&member->key, key.bytes, key.len)))
-    fc_text_copy(detail, size, fc_error_text(error));
-  fc_key_release(&key);
-  return error;
-}
-
-/* A file that comes soon after the daemon is no problem. */
-static void key_is_missing(struct member *member, const char *detail,
-                           struct fc_now now) {
-  if (!member->key_missing) {
-    int64_t patience_ms =
-        FC_API_DOWN_INTERVALS * fc_instance_interval_ms(member->instance);
-    patience_ms = fc_max64(patience_ms, KEY_PATIENCE_MIN_MS);
-    patience_ms = fc_min64(patience_ms, KEY_PATIENCE_MAX_MS);
-    member->key_missing = true;
-    member->key_problem_ms = now.mono_ms + patience_ms;
-  }
-  if (now.mono_ms >= member->key_problem_ms)
-    fc_instance_key_unusable(member->instance, detail, now);
-}
-
-static void key_has_come(struct member *member, unsigned access) {
-  member->key_missing = false;
-  if (access)
-    fc_instance_report(member->instance, FC_SEVERITY_WARNING,
-                       "APIKeyFile: it holds a key now, and is readable or "
-                       "writable by others than its owner: chmod 600 it");
-  else
-    fc_instance_report(member->instance, FC_SEVERITY_OKAY,
-                       "APIKeyFile: it holds a key now");
-}
-
-static void read_key(struct member *member, struct fc_now now) {
-  char detail[FC_DETAIL_SIZE];
-  unsigned access = 0, generation = member->key.generation;
-  enum fc_error error = take_key(member, &access, detail, sizeof(detail));
-  if (!error && member->key.generation != generation) {
-    fc_instance_key_changed(member->instance, now);
-    if (member->key_missing)
-      key_has_come(member, access);
-  } else if (error && !member->key.bytes) {
-    key_is_missing(member, detail, now);
-  }
-}
-
-/* Reads a changed key file once it has stayed the same between two looks: one
- * that is written in place may hold half a key. */
-static void look_at_key(struct member *member, bool rejected,
-                        struct fc_now now) {
-  bool due = now.mono_ms >= member->key_check_ms;
-  bool changed = fc_file_changed(member->target.settings->api_key_file,
-                                 &member->key_stamp);
-  bool wanted = member->key_settling ? due : rejected || !member->key.bytes;
-  if (changed || wanted || due)
-    member->key_check_ms = now.mono_ms + FC_KEY_CHECK_MS;
-  if (changed) {
-    member->key_settling = true;
-  } else if (wanted) {
-    member->key_settling = false;
-    read_key(member, now);
-  }
-}
-
-static void check_key(struct member *member, struct fc_now now) {
-  if (member->target.settings->api_key_file &&
-      now.mono_ms >= member->key_check_ms)
-    look_at_key(member, /* rejected = */ false, now);
 }
 
 static struct poll_call *call_new(struct member *member) {
@@ -192,8 +105,10 @@ static void on_result(struct fc_call *fc_call, const struct fc_result *result,
   struct fc_now now = now_of(member->poller);
   (void)fc_call;
   bool rejected = report(member, &call->ticket, result, now);
-  if (rejected && member->target.settings->api_key_file)
-    look_at_key(member, /* rejected = */ true, now);
+  if (rejected && member->keyfile) {
+    fc_keyfile_rejected(member->keyfile);
+    fc_waker_wake(&member->poller->disk);
+  }
   call_put_back(call);
 }
 
@@ -222,25 +137,37 @@ static void start(struct member *member, const struct fc_ticket *ticket) {
   }
 }
 
+/* False while there is none, and ought to be. */
+static bool take_key(struct member *member, struct fc_now now) {
+  const struct fc_settings *settings = member->target.settings;
+  if (member->keyfile && fc_keyfile_take(member->keyfile, &member->key))
+    fc_instance_key_changed(member->instance, now);
+  return member->key.bytes || !(settings->api_key || settings->api_key_file);
+}
+
 /* Starts what is due; returns when to look again. */
 static int64_t member_step(struct member *member, bool flush) {
   struct fc_ticket ticket;
   int64_t wake_ms;
   struct fc_now now = now_of(member->poller);
-  int64_t file_ms = fc_source_check(&member->source, now, flush);
   if (flush)
     fc_instance_poll_now(member->instance, now);
-  check_key(member, now);
-  if (member->target.settings->api_key_file) {
-    file_ms = fc_min64(file_ms, member->key_check_ms);
-    if (!member->key.bytes)
-      return fc_min64(file_ms, fc_instance_wait(member->instance, now));
-  }
+  if (!take_key(member, now))
+    return fc_min64(now.mono_ms + KEY_WAIT_MS,
+                    fc_instance_wait(member->instance, now));
   while (fc_instance_next(member->instance, now, &ticket, &wake_ms)) {
     start(member, &ticket);
     now = now_of(member->poller);
   }
-  return fc_min64(wake_ms, file_ms);
+  return wake_ms;
+}
+
+/* What came of the last turn, or of this one's timers. */
+static bool has_urgent(const struct fc_poller *poller) {
+  bool urgent = false;
+  for (size_t i = 0; i < poller->members_len && !urgent; i++)
+    (void)fc_instance_has_unsaved(poller->members[i]->instance, &urgent);
+  return urgent;
 }
 
 enum fc_error fc_poller_step(struct fc_poller *poller, int64_t max_wait_ms) {
@@ -248,9 +175,8 @@ enum fc_error fc_poller_step(struct fc_poller *poller, int64_t max_wait_ms) {
   bool flush = atomic_exchange(&poller->flush, false);
   for (size_t i = 0; i < poller->members_len; i++)
     wake_ms = fc_min64(wake_ms, member_step(poller->members[i], flush));
-  if (poller->task)
-    wake_ms =
-        fc_min64(wake_ms, poller->task(poller->task_data, now_of(poller)));
+  if (has_urgent(poller))
+    fc_waker_wake(&poller->disk);
   int64_t now_ms = now_of(poller).mono_ms;
   int64_t wait_ms = wake_ms > now_ms ? wake_ms - now_ms : 0;
   return fc_transport_run(poller->transport, fc_min64(wait_ms, max_wait_ms));
@@ -295,18 +221,6 @@ struct fc_poller *fc_poller_new(struct fc_transport *transport,
   return poller;
 }
 
-static enum fc_error load_key(struct member *member) {
-  const struct fc_settings *settings = member->target.settings;
-  if (settings->api_key)
-    return fc_key_set(&member->key, settings->api_key,
-                      strlen(settings->api_key));
-  if (settings->api_key_file) {
-    (void)fc_file_changed(settings->api_key_file, &member->key_stamp);
-    read_key(member, now_of(member->poller));
-  }
-  return FC_OK;
-}
-
 static void member_free(struct member *member) {
   for (size_t i = 0; i < member->calls_len; i++) {
     fc_call_cancel(&member->calls[i]->call, member->poller->transport);
@@ -319,7 +233,8 @@ static void member_free(struct member *member) {
 }
 
 enum fc_error fc_poller_add(struct fc_poller *poller,
-                            struct fc_instance *instance) {
+                            struct fc_instance *instance,
+                            struct fc_keyfile *keyfile) {
   struct member **members = reallocarray(
       poller->members, poller->members_len + 1, sizeof(struct member *));
   if (!members)
@@ -330,23 +245,16 @@ enum fc_error fc_poller_add(struct fc_poller *poller,
     return FC_ERR_MEMORY;
   member->poller = poller;
   member->instance = instance;
+  member->keyfile = keyfile;
   fc_key_init(&member->key);
   member->target.settings = fc_instance_settings(instance);
   member->target.key = &member->key;
-  fc_source_init(&member->source, instance, &member->key, &poller->stop);
-  enum fc_error error = load_key(member);
-  if (error) {
-    member_free(member);
-    return error;
-  }
   members[poller->members_len++] = member;
   return FC_OK;
 }
 
-void fc_poller_set_task(struct fc_poller *poller, fc_poller_task task,
-                        void *data) {
-  poller->task = task;
-  poller->task_data = data;
+void fc_poller_set_disk(struct fc_poller *poller, struct fc_waker disk) {
+  poller->disk = disk;
 }
 
 void fc_poller_set_observer(struct fc_poller *poller, fc_poller_observe observe,
@@ -372,14 +280,21 @@ void fc_poller_wake(struct fc_poller *poller) {
   fc_transport_wake(poller->transport);
 }
 
+static void wake(void *poller) { fc_poller_wake(poller); }
+
+struct fc_waker fc_poller_waker(struct fc_poller *poller) {
+  return (struct fc_waker){.wake = wake, .data = poller};
+}
+
 void fc_poller_flush(struct fc_poller *poller) {
   atomic_store(&poller->flush, true);
   fc_transport_wake(poller->transport);
 }
 
-static void stop(struct fc_poller *poller) {
+void fc_poller_stop(struct fc_poller *poller) {
   if (!poller->started)
     return;
+  poller->started = false;
   pthread_mutex_lock(&poller->stop_lock);
   atomic_store(&poller->stop, true);
   pthread_cond_signal(&poller->stop_signal);
@@ -391,7 +306,7 @@ static void stop(struct fc_poller *poller) {
 void fc_poller_free(struct fc_poller *poller) {
   if (!poller)
     return;
-  stop(poller);
+  fc_poller_stop(poller);
   for (size_t i = 0; i < poller->members_len; i++)
     member_free(poller->members[i]);
   free(poller->members);

@@ -2,6 +2,7 @@
 
 /* The thread that owns the network: asks instances what is due, makes the
  * requests, several at once, and reports the results. One for the whole plugin.
+ * It never waits for a disk.
  *
  * Set up and freed by one thread; fc_poller_wake may be called from any. */
 
@@ -12,13 +13,14 @@
 #include "src/base/clock.h"
 #include "src/base/error.h"
 #include "src/base/macros.h"
+#include "src/base/waker.h"
 #include "src/watch/instance.h"
+#include "src/watch/keyfile.h"
 
 struct fc_poller;
 
 enum {
-  FC_POLLER_WAIT_MAX_MS = 60 * 1000, /* between two looks, if nothing is due */
-  FC_KEY_CHECK_MS = 1000 /* between two looks at a key file's stamp */
+  FC_POLLER_WAIT_MAX_MS = 60 * 1000 /* between two looks, if nothing is due */
 };
 
 /* Takes over the transport, also when it fails with NULL (memory is short). The
@@ -26,20 +28,17 @@ enum {
 struct fc_poller *fc_poller_new(struct fc_transport *transport,
                                 const struct fc_clock *clock);
 
-/* What else is to be done in the poller's thread, once a turn: saving, as the
- * poller knows of no state file. Returns when it is to be called again at the
- * latest, monotonic ms. `data` is borrowed and must outlive the thread. Not
- * once it is started. */
-typedef int64_t (*fc_poller_task)(void *data, struct fc_now now);
-void fc_poller_set_task(struct fc_poller *poller, fc_poller_task task,
-                        void *data);
+/* Who is woken when something is to be done on a disk: an instance has a change
+ * that must be saved soon (fc_instance_has_unsaved), or a key was rejected and
+ * its file is to be looked at. Not once the poller is started. */
+void fc_poller_set_disk(struct fc_poller *poller, struct fc_waker disk);
 
-/* Adds an instance, which must outlive the poller. Not once it is started.
- * Loads the key; where that cannot be had, the instance waits until its file
- * holds one, and after three intervals, but at least 30 s and at most 15
- * minutes, its API counts as unusable. */
+/* Adds an instance, which must outlive the poller, as must what holds its key
+ * (NULL: there is none to be had). Without a key the instance waits, unless its
+ * settings have neither key nor key file. Not once it is started. */
 FC_MUST_USE enum fc_error fc_poller_add(struct fc_poller *poller,
-                                        struct fc_instance *instance);
+                                        struct fc_instance *instance,
+                                        struct fc_keyfile *keyfile);
 
 /* Hears of each request that has ended, after its instance has; called in the
  * poller's turn. The ticket's job is not to be touched. For a client that wants
@@ -60,14 +59,17 @@ FC_MUST_USE enum fc_error fc_poller_step(struct fc_poller *poller,
 
 /* Something has changed: look again now. Any thread. */
 void fc_poller_wake(struct fc_poller *poller);
+struct fc_waker fc_poller_waker(struct fc_poller *poller);
 
-/* Reads every JobFile again and asks for every unfinished job, as soon as the
- * budgets allow. Any thread. */
+/* Asks for every unfinished job, as soon as the budgets allow. Any thread. */
 void fc_poller_flush(struct fc_poller *poller);
 
-/* Ends the thread, if it was started, gives up requests in flight, and frees
- * the poller with its transport. Returns within moments, whatever the network
- * does. NULL is fine. */
+/* Ends the thread, if it was started: no instance is touched any more. Returns
+ * within moments, whatever the network does. The poller may still be woken. */
+void fc_poller_stop(struct fc_poller *poller);
+
+/* Stops it, gives up requests in flight, and frees it with its transport. NULL
+ * is fine. */
 void fc_poller_free(struct fc_poller *poller);
 
 #endif

@@ -15,11 +15,13 @@
 #include <string.h>
 
 void fc_source_init(struct fc_source *source, struct fc_instance *instance,
-                    const struct fc_key *key, const atomic_bool *stop) {
+                    const struct fc_key *key, const atomic_bool *stop,
+                    struct fc_waker changed) {
   *source = (struct fc_source){
       .instance = instance,
       .key = key,
       .stop = stop,
+      .changed = changed,
       .path = fc_instance_settings(instance)->job_file,
   };
 }
@@ -33,12 +35,16 @@ struct reading {
   char first_bad[FC_ERROR_TEXT_SIZE];
 };
 
+/* A large file takes its time, and the daemon wants to end: it has just asked
+ * for a flush, as for any that ends. */
+static bool is_ending(const struct fc_source *source) {
+  return atomic_load(source->stop);
+}
+
 static enum fc_error take(size_t line, const struct fc_spec *spec, void *data) {
   struct reading *reading = data;
   (void)line;
-  /* A large file takes its time, and the daemon wants to end: it has just asked
-   * for a flush, as for any that ends. */
-  if (atomic_load(reading->source->stop))
+  if (is_ending(reading->source))
     return FC_ERR_MEMORY;
   enum fc_error error =
       fc_instance_add(reading->source->instance, spec->kind, spec->id,
@@ -54,9 +60,11 @@ static const char *without_quote(const char *reason) {
   return quote ? quote + 1 : reason;
 }
 
-static void refuse(size_t line, const char *whole_reason, void *data) {
+static enum fc_error refuse(size_t line, const char *whole_reason, void *data) {
   struct reading *reading = data;
   struct fc_source *source = reading->source;
+  if (is_ending(source))
+    return FC_ERR_MEMORY;
   const char *reason =
       reading->is_private ? without_quote(whole_reason) : whole_reason;
   const char *subject = reason == whole_reason ? "" : "a word";
@@ -69,13 +77,15 @@ static void refuse(size_t line, const char *whole_reason, void *data) {
     fc_instance_report(source->instance, FC_SEVERITY_FAILURE,
                        "JobFile %s line %zu: %s%s", source->path, line, subject,
                        reason);
+  return FC_OK;
 }
 
 /* A file that is not there yet, or not readable yet, may come; one that is
  * refused is somebody's attempt or mistake. */
 static void report_unreadable(struct fc_source *source, enum fc_error error,
                               const char *detail) {
-  bool waits = error != FC_ERR_ARGUMENT && !source->has_jobs;
+  bool refused = error == FC_ERR_ARGUMENT || error == FC_ERR_LIMIT;
+  bool waits = !refused && !source->has_jobs;
   if (strcmp(source->reported, detail) != 0)
     fc_instance_report(source->instance,
                        waits ? FC_SEVERITY_WARNING : FC_SEVERITY_FAILURE,
@@ -104,27 +114,27 @@ static void report_writable(struct fc_source *source, unsigned access) {
   source->reported_writable = writable;
 }
 
-/* These two count lines. */
-static enum fc_error take_none(size_t line, const struct fc_spec *spec,
-                               void *data) {
+/* These two end at the first line. */
+static enum fc_error take_any(size_t line, const struct fc_spec *spec,
+                              void *data) {
   (void)line;
   (void)spec;
-  (*(size_t *)data)++;
-  return FC_OK;
+  (void)data;
+  return FC_ERR_MEMORY;
 }
 
-static void refuse_none(size_t line, const char *reason, void *data) {
+static enum fc_error refuse_any(size_t line, const char *reason, void *data) {
   (void)line;
   (void)reason;
-  (*(size_t *)data)++;
+  (void)data;
+  return FC_ERR_MEMORY;
 }
 
 /* A file that is being rewritten is empty for a moment. */
 static bool became_empty(struct fc_source *source, const char *text,
                          size_t len) {
-  size_t lines = 0;
   if (!source->has_jobs || source->seems_empty ||
-      fc_jobfile_parse(text, len, take_none, refuse_none, &lines) || lines)
+      fc_jobfile_parse(text, len, take_any, refuse_any, NULL))
     return false;
   source->seems_empty = true;
   return true;
@@ -138,7 +148,7 @@ static void apply(struct fc_source *source, const char *text, size_t len,
   struct fc_instance *instance = source->instance;
   fc_instance_file_begin(instance);
   enum fc_error error = fc_jobfile_parse(text, len, take, refuse, &reading);
-  if (error && atomic_load(source->stop))
+  if (error && is_ending(source))
     return;
   if (error) {
     /* Half a reading says nothing of the lines behind it. */
@@ -154,13 +164,53 @@ static void apply(struct fc_source *source, const char *text, size_t len,
                        reading.bad - FC_SOURCE_LINES_REPORTED);
   source->has_jobs = reading.jobs > 0;
   source->seems_empty = false;
+  fc_waker_wake(&source->changed);
 }
 
-static bool holds_key(const struct fc_source *source, const char *text,
-                      size_t len) {
+/* Why what the file holds is not taken, in detail[size]; FC_OK: it is. */
+static enum fc_error judge(const struct fc_source *source, const char *text,
+                           size_t len, char *detail, size_t size) {
   struct fc_secret list[FC_KEY_SECRETS];
   const struct fc_secrets secrets = {list, fc_key_secrets(source->key, list)};
-  return fc_jobfile_holds_secret(text, len, &secrets);
+  size_t used = 0;
+  size_t lines_max =
+      fc_jobfile_lines_max(fc_instance_settings(source->instance)->max_jobs);
+  if (fc_jobfile_holds_secret(text, len, &secrets)) {
+    fc_text_copy(detail, size, "holds the API key");
+    return FC_ERR_ARGUMENT;
+  }
+  if (fc_jobfile_has_more_lines(text, len, lines_max)) {
+    fc_text_append(detail, size, &used,
+                   "has more than %zu lines: raise MaxJobs to have more read",
+                   lines_max);
+    return FC_ERR_LIMIT;
+  }
+  return FC_OK;
+}
+
+/* What was read is wiped unless it is known to hold no key. */
+static void take_text(struct fc_source *source, char *text, size_t len,
+                      unsigned access, struct fc_now now) {
+  char detail[FC_DETAIL_SIZE];
+  /* A file that changed meanwhile may be of two versions: the next look. */
+  struct fc_file_stamp stamp = source->stamp;
+  if (fc_file_untrusted_changed(source->path, &stamp)) {
+    source->stamp = (struct fc_file_stamp){0};
+    explicit_bzero(text, len);
+    return;
+  }
+  enum fc_error error = judge(source, text, len, detail, sizeof(detail));
+  source->judged = error != FC_OK;
+  source->generation = source->key->generation;
+  if (error) {
+    report_unreadable(source, error, detail);
+    explicit_bzero(text, len);
+    return;
+  }
+  report_readable(source);
+  report_writable(source, access);
+  if (!became_empty(source, text, len))
+    apply(source, text, len, access, now);
 }
 
 static void read_file(struct fc_source *source, struct fc_now now) {
@@ -171,43 +221,42 @@ static void read_file(struct fc_source *source, struct fc_now now) {
       source->path, fc_instance_settings(source->instance)->api_key_file,
       FC_JOBFILE_BYTES_MAX, &text, &len, &source->stamp, &access, detail,
       sizeof(detail));
+  source->judged = false;
   if (error) {
     report_unreadable(source, error, detail);
     return;
   }
-  /* A file that changed meanwhile may be of two versions: the next look. */
-  struct fc_file_stamp stamp = source->stamp;
-  if (fc_file_untrusted_changed(source->path, &stamp)) {
-    source->stamp = (struct fc_file_stamp){0};
-    explicit_bzero(text, len); /* it was not looked at for the key */
-    free(text);
-    return;
-  }
-  if (holds_key(source, text, len)) {
-    report_unreadable(source, FC_ERR_ARGUMENT, "holds the API key");
-    explicit_bzero(text, len);
-    free(text);
-    return;
-  }
-  report_readable(source);
-  report_writable(source, access);
-  if (!became_empty(source, text, len))
-    apply(source, text, len, access, now);
+  take_text(source, text, len, access, now);
   free(text);
 }
 
-int64_t fc_source_check(struct fc_source *source, struct fc_now now,
-                        bool now_please) {
+/* Whether a file that has not changed is to be read all the same. */
+static bool read_again(const struct fc_source *source) {
+  bool first = !source->was_read && !source->reported[0];
+  if (source->judged)
+    return source->generation != source->key->generation;
+  return first || source->reported[0] || source->seems_empty;
+}
+
+int64_t fc_source_check(struct fc_source *source, struct fc_now now) {
   if (!source->path)
     return FC_NEVER;
-  if (now.mono_ms < source->check_ms && !now_please)
+  bool flush = atomic_exchange(&source->flush, false);
+  if (now.mono_ms < source->check_ms && !flush)
     return source->check_ms;
-  bool reported = source->reported[0];
-  bool first = !source->was_read && !reported;
+  bool again = read_again(source);
   bool changed = fc_file_untrusted_changed(source->path, &source->stamp);
-  if (changed || first || reported || source->seems_empty || now_please)
+  if (changed || again || flush)
     read_file(source, now);
   source->was_read = !source->reported[0];
   source->check_ms = now.mono_ms + FC_SOURCE_CHECK_MS;
   return source->check_ms;
+}
+
+int64_t fc_source_task(void *source, struct fc_now now) {
+  return fc_source_check(source, now);
+}
+
+void fc_source_flush(struct fc_source *source) {
+  atomic_store(&source->flush, true);
 }

@@ -3,8 +3,9 @@
 /* Follows an instance's JobFile: reads it when it changes, tells the instance
  * which jobs it has, and what is wrong with it: a word that is no job is quoted
  * only where everyone may read the file. It is no way to read other files: see
- * fc_file_read_untrusted; one that holds a secret is refused as well. The
- * poller's thread. */
+ * fc_file_read_untrusted; one that holds a secret is refused as well, and so is
+ * one beyond FC_JOBFILE_BYTES_MAX or fc_jobfile_lines_max. The disk thread, but
+ * for fc_source_flush. */
 
 #ifndef FC_SOURCE_H
 #define FC_SOURCE_H
@@ -13,6 +14,7 @@
 #include "src/base/clock.h"
 #include "src/base/file.h"
 #include "src/base/text.h"
+#include "src/base/waker.h"
 #include "src/watch/instance.h"
 
 #include <stdatomic.h>
@@ -29,10 +31,14 @@ struct fc_source {
   struct fc_instance *instance;
   const struct fc_key *key;
   const atomic_bool *stop;
+  struct fc_waker changed;
   const char *path; /* NULL: no JobFile */
   struct fc_file_stamp stamp;
   int64_t check_ms;
+  atomic_bool flush;
   bool was_read;          /* it was readable at the last look */
+  bool judged;            /* what it holds was refused, with this key: */
+  unsigned generation;    /* of the key */
   bool reported_writable; /* by everyone */
   bool has_jobs;          /* the last reading found some */
   bool seems_empty; /* the last look found none where there had been some */
@@ -40,17 +46,23 @@ struct fc_source {
 };
 
 /* Reads nothing yet. The key is that of the instance. Once *stop is true, a
- * reading under way is given up, with no effect but the jobs that it had found.
- */
+ * reading under way is given up at its next line, with no effect but the jobs
+ * that it had found. `changed` is woken when the file's jobs were read. */
 void fc_source_init(struct fc_source *source, struct fc_instance *instance,
-                    const struct fc_key *key, const atomic_bool *stop);
+                    const struct fc_key *key, const atomic_bool *stop,
+                    struct fc_waker changed);
 
-/* Looks at the file if it is time to, or if `now_please`, and reads it if it
- * has changed. Returns when to look again, monotonic; FC_NEVER without a
- * JobFile. A file that is missing, cannot be read or is refused keeps the jobs
- * of the last good reading; one that has become empty counts from its second
- * look on. */
-int64_t fc_source_check(struct fc_source *source, struct fc_now now,
-                        bool now_please);
+/* Looks at the file if it is time to, or after a flush, and reads it if it has
+ * changed, or after a flush. Returns when to look again, monotonic; FC_NEVER
+ * without a JobFile. A file that is missing, cannot be read or is refused keeps
+ * the jobs of the last good reading; one that has become empty counts from its
+ * second look on. */
+int64_t fc_source_check(struct fc_source *source, struct fc_now now);
+
+/* The same as a task of the disk thread; `source` is one. */
+int64_t fc_source_task(void *source, struct fc_now now);
+
+/* The next check reads the file, changed or not. Any thread. */
+void fc_source_flush(struct fc_source *source);
 
 #endif

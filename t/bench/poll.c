@@ -4,7 +4,9 @@
  * that one would write with libcurl's multi interface and json-c. */
 
 #include "src/api/transport_curl.h"
+#include "src/state/disk.h"
 #include "src/state/journal.h"
+#include "src/watch/keyfile.h"
 #include "src/watch/poller.h"
 
 #include "t/bench/bench.h"
@@ -143,8 +145,10 @@ int bench_bare(int argc, char **argv) {
 struct rig {
   struct fc_settings settings;
   struct fc_instance *instance;
+  struct fc_keyfile *keyfile;
   struct fc_poller *poller;
   struct fc_journal *journal;
+  struct fc_disk *disk;
 };
 
 static struct fc_now now(void) {
@@ -175,26 +179,36 @@ static void rig_start(struct rig *rig, int64_t jobs, const char *state) {
   rig->instance = fc_instance_new(&rig->settings, INTERVAL_MS, 1);
   rig->poller = fc_poller_new(fc_transport_curl_new(), &fc_clock_system);
   rig->journal = fc_journal_new(state, now());
-  if (!rig->instance || !rig->poller || !rig->journal ||
+  rig->disk = fc_disk_new(&fc_clock_system);
+  if (!rig->instance || !rig->poller || !rig->journal || !rig->disk)
+    bench_die("the poller cannot be set up");
+  rig->keyfile =
+      fc_keyfile_new(rig->instance, fc_poller_waker(rig->poller), now());
+  fc_poller_set_disk(rig->poller, fc_disk_waker(rig->disk));
+  if (!rig->keyfile || fc_disk_add(rig->disk, fc_journal_task(rig->journal)) ||
       fc_journal_add(rig->journal, rig->instance, now()) ||
-      fc_poller_add(rig->poller, rig->instance))
+      fc_poller_add(rig->poller, rig->instance, rig->keyfile))
     bench_die("the poller cannot be set up");
   const struct fc_failure failure = stats_of(rig).failures[FC_CLASS_STATE];
   if (failure.count)
     bench_die("%s: %s", state, failure.detail);
-  fc_poller_set_task(rig->poller, fc_journal_task, rig->journal);
   for (int64_t i = 0; i < jobs; i++) {
     (void)snprintf(id, sizeof(id), BENCH_JOB_ID, i);
     if (fc_instance_add(rig->instance, fc_kind_get(FC_KIND_EXTRACT), id, NULL,
                         FC_SOURCE_FILE, now()))
       bench_die("job %s", id);
   }
+  if (fc_disk_start(rig->disk))
+    bench_die("the disk's thread");
   fc_instance_poll_now(rig->instance, now());
 }
 
 static void rig_stop(struct rig *rig) {
+  fc_poller_stop(rig->poller);
+  if (!fc_disk_end(rig->disk, ROUND_DEADLINE_MS))
+    bench_die("the disk's thread does not end");
   fc_poller_free(rig->poller);
-  fc_journal_free(rig->journal, now());
+  fc_keyfile_free(rig->keyfile);
   fc_instance_free(rig->instance);
   fc_settings_release(&rig->settings);
 }

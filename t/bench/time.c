@@ -132,7 +132,7 @@ static void set_up(const char *end, int64_t per_minute) {
   settings.max_requests_per_minute = per_minute;
   instance = fc_instance_new(&settings, INTERVAL_MS, 1);
   poller = fc_poller_new(&network.base, &network_clock);
-  if (!instance || !poller || fc_poller_add(poller, instance))
+  if (!instance || !poller || fc_poller_add(poller, instance, NULL))
     bench_die("the poller cannot be set up");
 }
 

@@ -8,7 +8,7 @@
  *   FC_FAIL        the name of a call that fails, which stderr then says
  *   FC_FAIL_IN     ... when it comes from an object whose name has this in it
  *
- * A wait until a time of the wall clock ends when the shifted clock says so. */
+ * A wait until a time of either clock ends when the shifted clock says so. */
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -99,22 +99,30 @@ static bool before(struct timespec a, struct timespec b) {
   return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
 }
 
+/* The clock that a condition goes by is known to glibc only. */
+static bool is_monotonic(const pthread_cond_t *condition) {
+  enum { GLIBC_MONOTONIC = 2 };
+  return condition->__data.__wrefs & GLIBC_MONOTONIC;
+}
+
 /* In slices, since the shift may change meanwhile. */
 int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
                            const struct timespec *until) {
   static int (*real)(pthread_cond_t *, pthread_mutex_t *,
                      const struct timespec *);
+  bool monotonic = is_monotonic(condition);
+  clockid_t clock = monotonic ? CLOCK_MONOTONIC : CLOCK_REALTIME;
   struct timespec now, slice;
   int status;
   if (!real)
     *(void **)&real = next("pthread_cond_timedwait", "GLIBC_2.3.2");
   do {
     struct timespec shifted = *until;
-    (void)syscall(SYS_clock_gettime, CLOCK_REALTIME, &slice);
+    (void)syscall(SYS_clock_gettime, clock, &slice);
     add(&slice, SLICE_NS);
-    add(&shifted, -shift->wall_ns);
+    add(&shifted, monotonic ? -shift->mono_ns : -shift->wall_ns);
     status = real(condition, mutex, before(shifted, slice) ? &shifted : &slice);
-    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)clock_gettime(clock, &now);
   } while (status == ETIMEDOUT && before(now, *until));
   return status;
 }

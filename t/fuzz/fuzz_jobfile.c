@@ -25,11 +25,12 @@ static enum fc_error take(size_t line, const struct fc_spec *spec, void *data) {
   return spec->id[0] == 'x' ? FC_ERR_EXISTS : FC_OK;
 }
 
-static void refuse(size_t line, const char *reason, void *data) {
+static enum fc_error refuse(size_t line, const char *reason, void *data) {
   struct seen *seen = data;
   FUZZ_REQUIRE(line >= seen->line && reason[0]);
   FUZZ_REQUIRE(fuzz_is_safe(reason, strlen(reason)));
   seen->line = line;
+  return FC_OK;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

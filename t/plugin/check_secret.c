@@ -9,6 +9,7 @@
 
 #include "src/api/key.h"
 #include "src/api/transport_curl.h"
+#include "src/watch/keyfile.h"
 #include "src/watch/poller.h"
 
 #include "t/fake/fake_collectd.h"
@@ -214,11 +215,13 @@ static struct fc_now read_clock(void *data) {
 }
 
 /* Polls until the server has been asked so many times more. */
-static void ask(struct fc_poller *poller, size_t times) {
+static void ask(struct fc_poller *poller, struct fc_keyfile *keyfile,
+                size_t times) {
   size_t wanted = fake_firecrawl_count(server, "a") + times;
   for (int i = 0; i < STEPS_MAX; i++) {
     if (fake_firecrawl_count(server, "a") >= wanted)
       return;
+    (void)fc_keyfile_check(keyfile, clock_now);
     ck_assert_int_eq(fc_poller_step(poller, 5), FC_OK);
     clock_now.mono_ms += STEP_MS;
     clock_now.epoch_s += STEP_MS / 1000;
@@ -245,16 +248,20 @@ START_TEST(a_life_with_a_new_key_leaves_none_behind) {
   struct fc_poller *poller = fc_poller_new(fc_transport_curl_new(), &clock);
   ck_assert(instance && poller);
   begin();
-  ck_assert_int_eq(fc_poller_add(poller, instance), FC_OK);
+  struct fc_keyfile *keyfile =
+      fc_keyfile_new(instance, fc_poller_waker(poller), clock_now);
+  ck_assert_ptr_nonnull(keyfile);
+  ck_assert_int_eq(fc_poller_add(poller, instance, keyfile), FC_OK);
   ck_assert_int_eq(fc_instance_add(instance, fc_kind_get(FC_KIND_EXTRACT), "a",
                                    NULL, FC_SOURCE_CONFIG, clock_now),
                    FC_OK);
-  ask(poller, 2);
+  ask(poller, keyfile, 2);
   size_t before = watch.pages;
   test_write(path, SECOND "\n");
-  ask(poller, 4);
+  ask(poller, keyfile, 4);
   ck_assert_uint_gt(watch.pages, before);
   fc_poller_free(poller);
+  fc_keyfile_free(keyfile);
   fc_instance_free(instance);
   fc_settings_release(&settings);
   end(true, true);

@@ -605,11 +605,28 @@ START_TEST(a_late_file_does_not_undo_what_was_told_of_an_endpoint) {
 }
 END_TEST
 
+START_TEST(as_a_task_it_looks_by_itself_for_what_need_not_be_saved_at_once) {
+  use_state_file();
+  open_journal();
+  struct fc_disk_task task = fc_journal_task(journal);
+  ck_assert_int_eq(task.turn(task.data, now), now.mono_ms + FC_JOURNAL_LAZY_MS);
+  job_fails("a");
+  (void)task.turn(task.data, now);
+  task.end(task.data, now);
+  fc_instance_free(instance);
+  open_journal();
+  ck_assert(fc_instance_knows(instance, "a"));
+  close_journal();
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("journal");
   TCase *tests = tcase_create("journal");
   tcase_set_timeout(tests, 60);
   tcase_add_checked_fixture(tests, set_up, tear_down);
+  tcase_add_test(
+      tests, as_a_task_it_looks_by_itself_for_what_need_not_be_saved_at_once);
   tcase_add_test(tests, an_event_waits_until_it_is_saved);
   tcase_add_test(tests, a_file_that_cannot_be_opened_is_used_once_it_can);
   tcase_add_test(tests, a_file_that_is_locked_meanwhile_gets_everything_later);

@@ -8,8 +8,11 @@
  * state file. */
 
 #include "src/api/transport_curl.h"
+#include "src/state/disk.h"
 #include "src/state/journal.h"
+#include "src/watch/keyfile.h"
 #include "src/watch/poller.h"
+#include "src/watch/source.h"
 
 #include "t/fake/torture_fixture.h"
 #include "t/suite.h"
@@ -26,12 +29,17 @@ enum {
   POINTS_MAX = 20000
 };
 
-/* One life of the plugin's library, as the glue would lead it. */
+/* One life of the plugin's library, as the glue would lead it, but for the
+ * threads: their turns are made one after the other. */
 struct life {
   struct fc_settings settings;
   struct fc_instance *instance;
+  struct fc_keyfile *keyfile;
+  struct fc_source source;
   struct fc_poller *poller;
   struct fc_journal *journal;
+  struct fc_disk *disk;
+  bool journal_is_disks; /* who ends it */
   int failures_told, unmarked, wrong, bad_turns;
   bool doubt; /* the state file could not be used for a while */
   char state[FC_ERROR_TEXT_SIZE]; /* why the state file is of no use, as told */
@@ -78,21 +86,40 @@ static bool life_begin(struct life *life) {
   struct fc_transport *transport = fc_transport_curl_new();
   if (transport)
     life->poller = fc_poller_new(transport, &test_clock);
+  life->disk = fc_disk_new(&test_clock);
   life->journal = fc_journal_new("state.db", clock_now);
-  if (!life->instance || !life->poller || !life->journal ||
-      fc_journal_add(life->journal, life->instance, clock_now) ||
-      fc_poller_add(life->poller, life->instance))
+  if (!life->instance || !life->poller || !life->journal || !life->disk)
     return false;
-  fc_poller_set_task(life->poller, fc_journal_task, life->journal);
-  return true;
+  struct fc_waker changed = fc_poller_waker(life->poller);
+  life->keyfile = fc_keyfile_new(life->instance, changed, clock_now);
+  if (!life->keyfile || fc_disk_add(life->disk, fc_journal_task(life->journal)))
+    return false;
+  life->journal_is_disks = true;
+  fc_source_init(&life->source, life->instance, fc_keyfile_key(life->keyfile),
+                 fc_disk_stopping(life->disk), changed);
+  fc_poller_set_disk(life->poller, fc_disk_waker(life->disk));
+  return !fc_disk_add(life->disk,
+                      (struct fc_disk_task){.turn = fc_keyfile_task,
+                                            .data = life->keyfile}) &&
+         !fc_disk_add(life->disk,
+                      (struct fc_disk_task){.turn = fc_source_task,
+                                            .data = &life->source}) &&
+         !fc_journal_add(life->journal, life->instance, clock_now) &&
+         !fc_poller_add(life->poller, life->instance, life->keyfile);
 }
 
 static void life_end(struct life *life) {
+  (void)!fc_disk_end(life->disk, 0); /* there is no thread that could hang */
+  if (!life->journal_is_disks)
+    fc_journal_free(life->journal, clock_now);
   fc_poller_free(life->poller);
-  fc_journal_free(life->journal, clock_now);
+  fc_keyfile_free(life->keyfile);
   fc_instance_free(life->instance);
   life->poller = NULL;
+  life->keyfile = NULL;
+  life->disk = NULL;
   life->journal = NULL;
+  life->journal_is_disks = false;
   life->instance = NULL;
 }
 
@@ -134,13 +161,15 @@ static bool is_settled(const struct life *life) {
 
 static void steps(struct life *life, int count) {
   for (int i = 0; i < count && !is_settled(life); i++) {
+    (void)fc_disk_turn(life->disk);
     life->bad_turns += fc_poller_step(life->poller, WAIT_MS) != FC_OK;
+    (void)fc_disk_turn(life->disk);
     deliver(life);
     clock_now.mono_ms += STEP_MS;
     clock_now.epoch_s += STEP_MS / 1000;
   }
   /* The last hand-over is saved; if not, that is told. */
-  life->bad_turns += fc_poller_step(life->poller, 0) != FC_OK;
+  (void)fc_disk_turn(life->disk);
   deliver(life);
 }
 
@@ -191,6 +220,51 @@ static bool run(long fail_at, bool persistent) {
   return torture.name != NULL;
 }
 
+/* The same for the end of a life that has something left to save. A failure
+ * that was told may be told again, marked. */
+static bool run_end(long fail_at, bool persistent) {
+  struct life life = {0};
+  clock_now = (struct fc_now){.mono_ms = 1000000, .epoch_s = 1795458360};
+  remove_state();
+  life_settings(&life);
+  torture_set(fail_at, persistent);
+  ck_assert(life_begin(&life));
+  for (int i = 0; i < RECOVERY_STEPS && !life.failures_told; i++)
+    steps(&life, 1);
+  ck_assert_int_eq(fc_instance_add(life.instance, fc_kind_get(FC_KIND_EXTRACT),
+                                   "good", "renamed", FC_SOURCE_CONFIG,
+                                   clock_now),
+                   FC_OK);
+  torture.on = true;
+  life_end(&life);
+  torture.on = false;
+  ck_assert(life_begin(&life));
+  steps(&life, RECOVERY_STEPS);
+  if (!is_settled(&life) || life.failures_told > 2 || life.unmarked > 1)
+    ck_abort_msg("call %ld (%s)%s: %d told, %d unmarked, %zu jobs, state "
+                 "\"%s\"",
+                 fail_at, torture.name, persistent ? " and all after it" : "",
+                 life.failures_told, life.unmarked, jobs_known(&life),
+                 life.state);
+  check_saved(&life);
+  fc_settings_release(&life.settings);
+  return torture.name != NULL;
+}
+
+START_TEST(every_call_of_the_end_fails_once_or_from_then_on) {
+  bool persistent = rounds[_i].persistent;
+  long stride = torture_stride(), points = 0;
+  torture.side = TORTURE_OURS;
+  ck_assert(!run_end(0, false));
+  ck_assert_int_gt(torture.calls, 10);
+  for (long n = 1; n < POINTS_MAX && run_end(n, persistent); n += stride)
+    points++;
+  ck_assert_int_gt(points, 10 / stride);
+  (void)printf("%ld calls of the end failed, %s; all survived\n", points,
+               persistent ? "with all after them" : "once each");
+}
+END_TEST
+
 START_TEST(every_call_fails_once_or_from_then_on) {
   bool persistent = rounds[_i].persistent;
   long stride = torture_stride(), points = 0;
@@ -213,6 +287,8 @@ int main(void) {
   tcase_add_checked_fixture(test, set_up, fixture_remove);
   tcase_add_loop_test(test, every_call_fails_once_or_from_then_on, 0,
                       (int)(sizeof(rounds) / sizeof(rounds[0])));
+  tcase_add_loop_test(test, every_call_of_the_end_fails_once_or_from_then_on, 0,
+                      2);
   suite_add_tcase(suite, test);
   return suite_run(suite);
 }

@@ -72,6 +72,7 @@ def in_writable_directory(path):
 
 SHADOW = "root:$6$%s$xyz:19000:0:99999:7:::\n%s\nx %s y z\n" % (
     (SECRET.decode() + "/",) * 3)
+MILLION = "".join("m-%d\n" % i for i in range(1000000))
 NO_FILE = "no regular file"
 LARGE = "larger than"
 
@@ -91,12 +92,15 @@ FILES = [
     ("ID2", "more-than-max-jobs", holds("".join("m-%d\n" % i
                                                 for i in range(9))),
      {"m-%d" % i for i in range(5)}, "limit|MaxJobs", True),
-    ("ID2", "million-lines", holds("".join("m-%d\n" % i
-                                           for i in range(1000000))),
-     {"m-%d" % i for i in range(5)}, "limit|MaxJobs", True),
+    ("ID2", "lines-at-the-cap", holds("m-0\n" + "#\n" * 999), {"m-0"}, "",
+     False),
+    ("ID2", "million-lines", holds(MILLION), set(),
+     "has more than 1000 lines: raise MaxJobs", False),
     ("ID2", "1-gb", sparse(1 << 30), set(), LARGE, False),
-    ("ID2", "line-of-60-mb", holds(b"x" * 60000000 + b"\na\n"), {"a"},
+    ("ID2", "line-of-15-mb", holds(b"x" * 15000000 + b"\na\n"), {"a"},
      "longer than", True),
+    ("ID2", "line-of-60-mb", holds(b"x" * 60000000 + b"\na\n"), set(),
+     LARGE, False),
     ("ID4", "directory", os.mkdir, set(), NO_FILE, False),
     ("ID4", "link", link("there", holds("a\n")), {"a"}, "", False),
     ("ID4", "dangling-link", link("/nowhere/at/all"), set(), "No such", False),
@@ -174,6 +178,8 @@ CHANGES = [
     ("ID3", "half-a-line", holds("a\nb\n0199d3a2-6c1e"), {"a", "b"}, ""),
     ("ID3", "becomes-1-gb", replaced(sparse(1 << 30)), {"a", "b"},
      "still watched"),
+    ("ID2", "becomes-million-lines", replaced(holds(MILLION)), {"a", "b"},
+     "more than 1000 lines.*still watched"),
     ("ID3", "becomes-directory", removed_and(os.mkdir), {"a", "b"},
      "still watched"),
     ("ID3", "becomes-fifo", removed_and(os.mkfifo), {"a", "b"},

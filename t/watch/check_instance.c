@@ -749,8 +749,8 @@ START_TEST(a_job_file_of_100000_lines_is_taken_over) {
   settings.max_jobs = LINES;
   settings.job_file = strdup(path);
   atomic_bool stop = true;
-  fc_source_init(&source, instance, &key, &stop);
-  (void)fc_source_check(&source, now, false);
+  fc_source_init(&source, instance, &key, &stop, (struct fc_waker){0});
+  (void)fc_source_check(&source, now);
   struct fc_report note;
   ck_assert_int_eq(fc_instance_forget(instance,
                                       "0199d3a2-6c1e-7f3a-9a51-000000000000",
@@ -758,13 +758,13 @@ START_TEST(a_job_file_of_100000_lines_is_taken_over) {
                    FC_ERR_NOT_FOUND);
   ck_assert(!fc_instance_take_report(instance, &note));
   stop = false;
-  fc_source_init(&source, instance, &key, &stop);
+  fc_source_init(&source, instance, &key, &stop, (struct fc_waker){0});
   (void)clock_gettime(CLOCK_MONOTONIC, &from);
-  (void)fc_source_check(&source, now, false);
+  (void)fc_source_check(&source, now);
   double taken_s = seconds_since(&from);
   pass_s(2);
   (void)clock_gettime(CLOCK_MONOTONIC, &from);
-  (void)fc_source_check(&source, now, false);
+  (void)fc_source_check(&source, now);
   double again_s = seconds_since(&from);
   printf("# %d lines: taken over in %.3f s, looked at again in %.6f s\n", LINES,
          taken_s, again_s);

@@ -20,6 +20,7 @@ struct report {
   size_t used;
   size_t jobs, bad;
   enum fc_error answer; /* of take */
+  bool end_at_bad;      /* refuse ends the parse */
 };
 
 static enum fc_error take(size_t line, const struct fc_spec *spec, void *data) {
@@ -35,7 +36,7 @@ static enum fc_error take(size_t line, const struct fc_spec *spec, void *data) {
   return report->answer;
 }
 
-static void refuse(size_t line, const char *reason, void *data) {
+static enum fc_error refuse(size_t line, const char *reason, void *data) {
   struct report *report = data;
   for (const char *at = reason; *at; at++)
     ck_assert((unsigned char)*at >= 0x20 && *at != 0x7f);
@@ -44,6 +45,7 @@ static void refuse(size_t line, const char *reason, void *data) {
     report->used += (size_t)snprintf(report->text + report->used,
                                      sizeof(report->text) - report->used,
                                      "%zu!%s;", line, reason);
+  return report->end_at_bad ? FC_ERR_MEMORY : FC_OK;
 }
 
 /* From the heap, so that a sanitizer sees a read behind the end. */
@@ -184,6 +186,23 @@ START_TEST(only_a_lack_of_memory_ends_the_parse) {
   ck_assert_int_eq(parse(LITERAL("a/b\na\nb\n"), &report), FC_ERR_MEMORY);
   ck_assert_uint_eq(report.jobs, 1);
   ck_assert_uint_eq(report.bad, 1);
+  struct report other = {.end_at_bad = true};
+  ck_assert_int_eq(parse(LITERAL("a\nb/\nc\n"), &other), FC_ERR_MEMORY);
+  ck_assert_uint_eq(other.jobs, 1);
+  ck_assert_uint_eq(other.bad, 1);
+}
+END_TEST
+
+START_TEST(a_line_more_than_there_may_be_is_noticed) {
+  ck_assert_uint_eq(fc_jobfile_lines_max(1), FC_JOBFILE_LINES_MIN);
+  ck_assert_uint_eq(fc_jobfile_lines_max(500), 1000);
+  ck_assert_uint_eq(fc_jobfile_lines_max(501), 1002);
+  ck_assert_uint_eq(fc_jobfile_lines_max(10000), 20000);
+  ck_assert(!fc_jobfile_has_more_lines("", 0, 0));
+  ck_assert(!fc_jobfile_has_more_lines("a", 1, 0));
+  ck_assert(fc_jobfile_has_more_lines("a\n", 2, 0));
+  ck_assert(!fc_jobfile_has_more_lines("a\n\nb", 4, 2));
+  ck_assert(fc_jobfile_has_more_lines("a\n\n\n", 4, 2));
 }
 END_TEST
 
@@ -277,6 +296,7 @@ int main(void) {
                       (int)COUNT_OF(lines));
   tcase_add_test(tests, an_error_of_the_caller_is_a_bad_line);
   tcase_add_test(tests, only_a_lack_of_memory_ends_the_parse);
+  tcase_add_test(tests, a_line_more_than_there_may_be_is_noticed);
   tcase_add_loop_test(tests, a_secret_in_the_text_is_found, 0,
                       (int)COUNT_OF(secrets));
   tcase_add_loop_test(tests, any_bytes_are_survived, 0, 4);

@@ -4,6 +4,9 @@
  * thread with real libcurl and the fake server. */
 
 #include "src/api/transport_curl.h"
+#include "src/base/macros.h"
+#include "src/watch/instance_save.h"
+#include "src/watch/keyfile.h"
 #include "src/watch/poller.h"
 
 #include "t/fake/folder.h"
@@ -20,10 +23,19 @@ enum { DEADLINE_MS = 15000, TURN_US = 5000, INTERVAL_MS = 100 };
 
 static struct fc_settings settings;
 static struct fc_instance *instance;
+static struct fc_keyfile *keyfile;
 static struct fc_poller *poller;
 
 static struct fc_now now(void) {
   return fc_clock_system.now(fc_clock_system.data);
+}
+
+static void add(struct fc_now at) {
+  ck_assert_ptr_nonnull(instance);
+  ck_assert_ptr_nonnull(poller);
+  keyfile = fc_keyfile_new(instance, fc_poller_waker(poller), at);
+  ck_assert_ptr_nonnull(keyfile);
+  ck_assert_int_eq(fc_poller_add(poller, instance, keyfile), FC_OK);
 }
 
 static void set_up(void) {
@@ -38,14 +50,13 @@ static void set_up(void) {
 static void start(void) {
   instance = fc_instance_new(&settings, INTERVAL_MS, 1);
   poller = fc_poller_new(fc_transport_curl_new(), &fc_clock_system);
-  ck_assert_ptr_nonnull(instance);
-  ck_assert_ptr_nonnull(poller);
-  ck_assert_int_eq(fc_poller_add(poller, instance), FC_OK);
+  add(now());
   ck_assert_int_eq(fc_poller_start(poller), FC_OK);
 }
 
 static void tear_down(void) {
   fc_poller_free(poller);
+  fc_keyfile_free(keyfile);
   fc_instance_free(instance);
   fake_firecrawl_stop(server);
   fc_settings_release(&settings);
@@ -73,6 +84,7 @@ static void wait_requests(uint64_t count, bool up) {
   do {
     ck_assert(now_ms() < end_ms);
     (void)usleep(TURN_US);
+    (void)fc_keyfile_check(keyfile, now());
     fc_instance_stats(instance, now(), &stats);
   } while (stats.requests < count || stats.api_up != up);
 }
@@ -179,15 +191,14 @@ static void step_start(const struct scripted_reply *replies, size_t len) {
   scripted_init(&scripted, replies, len);
   instance = fc_instance_new(&settings, STEP_INTERVAL_MS, 1);
   poller = fc_poller_new(&scripted.base, &scripted.clock);
-  ck_assert_ptr_nonnull(instance);
-  ck_assert_ptr_nonnull(poller);
-  ck_assert_int_eq(fc_poller_add(poller, instance), FC_OK);
+  add(scripted.now);
 }
 
 static void step_tear_down(void) {
   fc_poller_free(poller);
   ck_assert(scripted.freed);
   ck_assert_uint_eq(scripted.in_flight, 0);
+  fc_keyfile_free(keyfile);
   fc_instance_free(instance);
   fc_settings_release(&settings);
 }
@@ -198,13 +209,15 @@ static void step_watch(const char *id) {
                    FC_OK);
 }
 
-/* Lets that much time pass. */
+/* Lets that much time pass. The test is the disk thread as well. */
 static void step_for(int64_t ms) {
   int64_t end_ms = scripted.now.mono_ms + ms;
   for (int i = 0; scripted.now.mono_ms < end_ms; i++) {
     ck_assert_msg(i < STEPS_MAX, "it turns without waiting");
-    ck_assert_int_eq(fc_poller_step(poller, end_ms - scripted.now.mono_ms),
-                     FC_OK);
+    int64_t key_ms = fc_keyfile_check(keyfile, scripted.now);
+    ck_assert_int_eq(
+        fc_poller_step(poller, fc_min64(key_ms, end_ms) - scripted.now.mono_ms),
+        FC_OK);
   }
 }
 
@@ -365,7 +378,10 @@ START_TEST(a_server_that_never_answers_holds_up_no_other_instance) {
   others.api_key = strdup("fc-other");
   step_start(replies, 2);
   struct fc_instance *other = fc_instance_new(&others, STEP_INTERVAL_MS, 2);
-  ck_assert_int_eq(fc_poller_add(poller, other), FC_OK);
+  struct fc_keyfile *key =
+      fc_keyfile_new(other, fc_poller_waker(poller), scripted.now);
+  ck_assert_ptr_nonnull(key);
+  ck_assert_int_eq(fc_poller_add(poller, other, key), FC_OK);
   step_watch("a");
   ck_assert_int_eq(fc_instance_add(other, fc_kind_get(FC_KIND_EXTRACT), "b",
                                    NULL, FC_SOURCE_REGISTRATION, scripted.now),
@@ -379,6 +395,7 @@ START_TEST(a_server_that_never_answers_holds_up_no_other_instance) {
                                                                : "");
   fc_poller_free(poller);
   poller = NULL;
+  fc_keyfile_free(key);
   fc_instance_free(other);
   fc_settings_release(&others);
 }
@@ -404,6 +421,55 @@ START_TEST(a_wake_ends_the_wait) {
   fc_poller_wake(poller);
   ck_assert_int_eq(fc_poller_step(poller, 60000), FC_OK);
   ck_assert_int_eq(scripted.now.mono_ms, SCRIPTED_MONO_MS);
+}
+END_TEST
+
+static size_t disk_woken;
+
+static void wake_disk(void *data) {
+  (void)data;
+  disk_woken++;
+}
+
+/* Who is asked to save is woken when there is something that must not wait, and
+ * not for each turn. */
+START_TEST(the_disk_is_woken_for_what_is_to_be_saved_soon) {
+  static const struct scripted_reply replies[] = {{.times = 3, PROCESSING},
+                                                  {COMPLETED}};
+  struct fc_unsaved changes[4];
+  bool urgent;
+  step_start(replies, 2);
+  fc_poller_set_disk(poller, (struct fc_waker){.wake = wake_disk});
+  fc_instance_attach(instance, /* unsure = */ false, scripted.now);
+  step_watch("a");
+  disk_woken = 0;
+  step_for(1);
+  ck_assert_uint_gt(disk_woken, 0);
+  while (fc_instance_save_take(instance, changes, COUNT_OF(changes)))
+    fc_instance_save_end(instance, /* saved = */ true);
+  (void)fc_instance_has_unsaved(instance, &urgent);
+  disk_woken = 0;
+  for (int i = 0; i < 2 && !urgent; i++) {
+    ck_assert_int_eq(fc_poller_step(poller, STEP_INTERVAL_MS / 4), FC_OK);
+    (void)fc_instance_has_unsaved(instance, &urgent);
+  }
+  ck_assert_uint_eq(disk_woken, 0);
+  step_for(4 * STEP_INTERVAL_MS);
+  ck_assert_uint_gt(disk_woken, 0);
+}
+END_TEST
+
+START_TEST(the_disk_is_woken_for_a_rejected_key) {
+  static const struct scripted_reply replies[] = {
+      {.http_code = 401, .body = "{\"success\":false}"}};
+  settings.api_key = strdup("fc-one");
+  step_start(replies, 1);
+  fc_poller_set_disk(poller, (struct fc_waker){.wake = wake_disk});
+  step_watch("a");
+  disk_woken = 0;
+  ck_assert_int_eq(fc_poller_step(poller, 0), FC_OK);
+  ck_assert_uint_eq(disk_woken, 1);
+  ck_assert_str_eq(scripted.requests[0].key, "fc-one");
 }
 END_TEST
 
@@ -465,7 +531,7 @@ START_TEST(without_a_key_in_the_file_nothing_is_asked) {
   fc_instance_stats(instance, scripted.now, &stats);
   ck_assert(!stats.api_up);
   test_write(key_path, "fc-one\n");
-  step_for(3 * FC_KEY_CHECK_MS);
+  step_for(3 * FC_KEYFILE_CHECK_MS);
   ck_assert_uint_ge(scripted.requests_len, 1);
   ck_assert_str_eq(scripted.requests[0].key, "fc-one");
   key_file_gone();
@@ -483,17 +549,17 @@ START_TEST(a_key_that_is_missing_is_told_of_when_it_has_lasted) {
   settings.interval_ms = patience[_i].interval_ms;
   step_start(replies, 1);
   step_watch("a");
-  step_for(patience[_i].patience_ms - FC_KEY_CHECK_MS);
+  step_for(patience[_i].patience_ms - FC_KEYFILE_CHECK_MS);
   ck_assert_str_eq(drive_event(instance), "");
   ck_assert_uint_eq(
       drive_stats(instance, scripted.now).failures[FC_CLASS_AUTH].count, 0);
-  step_for(2 * FC_KEY_CHECK_MS);
+  step_for(2 * FC_KEYFILE_CHECK_MS);
   ck_assert_str_eq(
       drive_event(instance),
       "API key rejected: cannot be opened: No such file or directory");
   ck_assert_uint_eq(scripted.requests_len, 0);
   test_write(key_path, "fc-one\n");
-  step_for(3 * FC_KEY_CHECK_MS);
+  step_for(3 * FC_KEYFILE_CHECK_MS);
   ck_assert_uint_ge(scripted.requests_len, 1);
   ck_assert_str_eq(drive_event(instance), "API usable again");
   key_file_gone();
@@ -512,13 +578,13 @@ START_TEST(a_rejected_key_is_read_again_and_a_new_one_used_once_it_stays) {
   ck_assert_uint_eq(scripted.requests_len, 1);
   test_write(key_path, "fc-two\n");
   fc_poller_flush(poller);
-  step_for(FC_KEY_CHECK_MS + 10);
+  step_for(FC_KEYFILE_CHECK_MS + 10);
   ck_assert_uint_ge(scripted.requests_len, 3);
   ck_assert_str_eq(scripted.requests[0].key, "fc-one");
   ck_assert_str_eq(scripted.requests[1].key, "fc-one");
   ck_assert_str_eq(scripted.requests[2].key, "fc-two");
   ck_assert_int_le(scripted.requests[2].at_ms,
-                   scripted.requests[1].at_ms + FC_KEY_CHECK_MS + 1);
+                   scripted.requests[1].at_ms + FC_KEYFILE_CHECK_MS + 1);
   key_file_gone();
 }
 END_TEST
@@ -534,10 +600,10 @@ START_TEST(half_a_key_is_not_used_after_a_rejection_either) {
   ck_assert_int_eq(fc_poller_step(poller, 0), FC_OK);
   test_write(key_path, "fc-t\n");
   fc_poller_flush(poller);
-  step_for(FC_KEY_CHECK_MS / 2);
+  step_for(FC_KEYFILE_CHECK_MS / 2);
   ck_assert_uint_ge(scripted.requests_len, 2);
   test_write(key_path, "fc-two\n");
-  step_for(3 * FC_KEY_CHECK_MS);
+  step_for(3 * FC_KEYFILE_CHECK_MS);
   for (size_t i = 0; i < scripted.requests_len; i++)
     ck_assert_str_ne(scripted.requests[i].key, "fc-t");
   ck_assert_str_eq(scripted.requests[scripted.requests_len - 1].key, "fc-two");
@@ -570,7 +636,7 @@ START_TEST(a_key_file_that_changes_is_read_once_it_stays) {
   step_watch("a");
   step_for(STEP_INTERVAL_MS + 1);
   test_write(key_path, "fc-t\n");
-  step_for(FC_KEY_CHECK_MS);
+  step_for(FC_KEYFILE_CHECK_MS);
   test_write(key_path, "fc-two\n");
   step_for(2 * STEP_INTERVAL_MS);
   for (size_t i = 0; i < scripted.requests_len; i++)
@@ -594,8 +660,6 @@ START_TEST(a_key_file_that_goes_away_leaves_the_key) {
 }
 END_TEST
 
-#define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
-
 static TCase *steps(void) {
   TCase *tests = tcase_create("steps");
   tcase_set_timeout(tests, 60);
@@ -605,23 +669,25 @@ static TCase *steps(void) {
   tcase_add_test(tests, a_turn_with_nothing_to_do_waits_as_long_as_it_may);
   tcase_add_loop_test(tests,
                       after_a_429_nothing_is_asked_until_the_pause_is_over, 0,
-                      COUNT(pauses));
+                      (int)COUNT_OF(pauses));
   tcase_add_test(tests, a_server_that_says_429_and_at_once_is_not_hammered);
   tcase_add_test(tests, no_more_than_max_concurrency_are_started);
   tcase_add_test(tests, the_budget_of_a_minute_holds_in_every_minute);
   tcase_add_loop_test(tests,
                       an_outage_is_probed_by_one_request_at_a_time_and_ends, 0,
-                      COUNT(outages));
+                      (int)COUNT_OF(outages));
   tcase_add_test(tests, a_server_that_never_answers_holds_up_no_other_instance);
   tcase_add_test(tests, a_flush_asks_for_each_job_once_at_once);
   tcase_add_test(tests, a_wake_ends_the_wait);
+  tcase_add_test(tests, the_disk_is_woken_for_what_is_to_be_saved_soon);
+  tcase_add_test(tests, the_disk_is_woken_for_a_rejected_key);
   tcase_add_test(tests, a_transport_that_fails_is_told_and_tried_again);
   tcase_add_test(tests, the_thread_ends_at_once_while_its_transport_fails);
   tcase_add_test(tests, requests_in_flight_are_given_up_by_freeing);
   tcase_add_test(tests, without_a_key_in_the_file_nothing_is_asked);
   tcase_add_loop_test(tests,
                       a_key_that_is_missing_is_told_of_when_it_has_lasted, 0,
-                      COUNT(patience));
+                      (int)COUNT_OF(patience));
   tcase_add_test(tests,
                  a_rejected_key_is_read_again_and_a_new_one_used_once_it_stays);
   tcase_add_test(tests, half_a_key_is_not_used_after_a_rejection_either);

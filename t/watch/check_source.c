@@ -3,6 +3,7 @@
 /* A JobFile that is followed: what it may turn into, and what is told of it. */
 
 #include "src/base/macros.h"
+#include "src/watch/jobfile.h"
 #include "src/watch/source.h"
 
 #include "t/fake/folder.h"
@@ -24,6 +25,13 @@ static struct fc_source source;
 static atomic_bool stop;
 static struct fc_now now;
 
+static size_t woken;
+
+static void wake(void *data) {
+  (void)data;
+  woken++;
+}
+
 static void set_up(void) {
   test_folder_make(folder, sizeof(folder), "source");
   (void)snprintf(path, sizeof(path), "%s/jobs", folder);
@@ -38,7 +46,10 @@ static void set_up(void) {
   ck_assert_int_eq(fc_key_set(&key, KEY, strlen(KEY)), FC_OK);
   instance = fc_instance_new(&settings, 10000, 1);
   ck_assert_ptr_nonnull(instance);
-  fc_source_init(&source, instance, &key, &stop);
+  atomic_store(&stop, false);
+  woken = 0;
+  fc_source_init(&source, instance, &key, &stop,
+                 (struct fc_waker){.wake = wake});
 }
 
 static void tear_down(void) {
@@ -52,7 +63,7 @@ static void tear_down(void) {
 static void look(void) {
   for (int i = 0; i < 3; i++) {
     now.mono_ms += STEP_MS;
-    (void)fc_source_check(&source, now, false);
+    (void)fc_source_check(&source, now);
   }
 }
 
@@ -250,6 +261,120 @@ START_TEST(a_word_of_a_file_for_everyone_is_told) {
 }
 END_TEST
 
+/* As many lines as with MaxJobs 3, and `more`. */
+static void write_lines(int more) {
+  FILE *file = fopen(path, "w");
+  ck_assert_ptr_nonnull(file);
+  for (int i = 0; i < FC_JOBFILE_LINES_MIN + more; i++)
+    ck_assert_int_ge(fputs(i == 0 ? "c\n" : "#\n", file), 0);
+  ck_assert_int_eq(fclose(file), 0);
+}
+
+static void write_bytes(off_t more) {
+  FILE *file = fopen(path, "w");
+  ck_assert_ptr_nonnull(file);
+  ck_assert_int_ge(fputs("c\n", file), 0);
+  ck_assert_int_eq(fclose(file), 0);
+  ck_assert_int_eq(truncate(path, FC_JOBFILE_BYTES_MAX + more), 0);
+}
+
+static void lines_at_the_cap(void) { write_lines(0); }
+static void lines_beyond(void) { write_lines(1); }
+static void bytes_at_the_cap(void) { write_bytes(0); }
+static void bytes_beyond(void) { write_bytes(1); }
+
+static const struct {
+  void (*make)(void);
+  const char *says; /* NULL: it is taken */
+} caps[] = {
+    {lines_at_the_cap, NULL},
+    {lines_beyond, "has more than 1000 lines: raise MaxJobs to have more read; "
+                   "the jobs it had are still watched"},
+    {bytes_at_the_cap, NULL},
+    {bytes_beyond, "is larger than 16777216 bytes; the jobs it had are still "
+                   "watched"},
+};
+
+START_TEST(a_file_beyond_its_caps_is_refused_whole_with_one_message) {
+  struct fc_report note;
+  settings.max_jobs = 3;
+  look();
+  assert_jobs("ab");
+  caps[_i].make();
+  look();
+  look();
+  assert_jobs(caps[_i].says ? "ab" : "c");
+  ck_assert_int_eq(fc_instance_take_report(instance, &note), !!caps[_i].says);
+  if (!caps[_i].says)
+    return;
+  ck_assert_ptr_nonnull(strstr(note.text, caps[_i].says));
+  ck_assert_int_eq(note.severity, FC_SEVERITY_FAILURE);
+  ck_assert(!fc_instance_take_report(instance, &note));
+}
+END_TEST
+
+/* It is told of as what it is, also where no file was read before. */
+START_TEST(a_first_file_beyond_its_caps_is_a_failure_too) {
+  struct fc_report note;
+  settings.max_jobs = 3;
+  lines_beyond();
+  look();
+  assert_jobs("");
+  ck_assert(fc_instance_take_report(instance, &note));
+  ck_assert_int_eq(note.severity, FC_SEVERITY_FAILURE);
+}
+END_TEST
+
+START_TEST(what_a_file_holds_is_judged_again_with_a_new_key) {
+  struct fc_report note;
+  const char other[] = "fc-another-key-than-that";
+  look();
+  test_write(path, "c\nd fc-another-key-than-that\n");
+  ck_assert_int_eq(fc_key_set(&key, other, strlen(other)), FC_OK);
+  look();
+  ck_assert(fc_instance_take_report(instance, &note));
+  ck_assert_ptr_nonnull(strstr(note.text, "holds the API key"));
+  assert_jobs("ab");
+  /* The one before it counts, the one before that does not. */
+  ck_assert_int_eq(fc_key_set(&key, KEY, strlen(KEY)), FC_OK);
+  look();
+  assert_jobs("ab");
+  ck_assert_int_eq(fc_key_set(&key, "fc-third", 8), FC_OK);
+  look();
+  assert_jobs("cd");
+}
+END_TEST
+
+static const char *const endless[] = {"c\n", "!\n"};
+
+START_TEST(a_reading_ends_where_the_daemon_does) {
+  struct fc_report note;
+  look();
+  woken = 0;
+  test_write(path, endless[_i]);
+  atomic_store(&stop, true);
+  look();
+  ck_assert(!fc_instance_take_report(instance, &note));
+  assert_jobs("ab");
+  ck_assert_uint_eq(woken, 0);
+}
+END_TEST
+
+START_TEST(a_flush_reads_at_once_and_what_was_read_is_told_of) {
+  look();
+  ck_assert_uint_eq(woken, 1);
+  test_write(path, "c\n");
+  (void)fc_source_check(&source, now);
+  assert_jobs("ab");
+  fc_source_flush(&source);
+  (void)fc_source_check(&source, now);
+  assert_jobs("c");
+  ck_assert_uint_eq(woken, 2);
+  look();
+  ck_assert_uint_eq(woken, 2);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("source");
   TCase *tests = tcase_create("source");
@@ -265,6 +390,14 @@ int main(void) {
   tcase_add_loop_test(tests, a_word_of_a_private_file_is_not_told, 0,
                       (int)COUNT_OF(bad_lines));
   tcase_add_test(tests, a_word_of_a_file_for_everyone_is_told);
+  tcase_add_loop_test(tests,
+                      a_file_beyond_its_caps_is_refused_whole_with_one_message,
+                      0, (int)COUNT_OF(caps));
+  tcase_add_test(tests, a_first_file_beyond_its_caps_is_a_failure_too);
+  tcase_add_test(tests, what_a_file_holds_is_judged_again_with_a_new_key);
+  tcase_add_loop_test(tests, a_reading_ends_where_the_daemon_does, 0,
+                      (int)COUNT_OF(endless));
+  tcase_add_test(tests, a_flush_reads_at_once_and_what_was_read_is_told_of);
   suite_add_tcase(suite, tests);
   return suite_run(suite);
 }
