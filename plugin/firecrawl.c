@@ -57,7 +57,7 @@ struct fc_member {
 static struct {
   struct fc_config config;
   struct fc_metrics metrics;
-  struct fc_journal *journal; /* until the disk thread has it */
+  struct fc_journal *journal; /* the disk thread ends it */
   struct fc_disk *disk;
   struct fc_poller *poller;
   struct fc_member **members;
@@ -231,6 +231,7 @@ static int init_journal(void) {
   if (!plugin.journal ||
       fc_disk_add(plugin.disk, fc_journal_task(plugin.journal))) {
     fc_journal_free(plugin.journal, fc_clock_system.now(fc_clock_system.data));
+    plugin.journal = NULL;
     ERROR("firecrawl plugin: out of memory" NOTHING);
     return -1;
   }
