@@ -243,20 +243,22 @@ bool fc_db_step(struct fc_db *db, size_t statement) {
   return run->code == SQLITE_ROW;
 }
 
-static const char *run_text(struct fc_db *db, struct run *run, size_t column) {
+/* Only NULL, or want of memory, has no text. */
+static const char *run_text(struct run *run, size_t column) {
+  int type = sqlite3_column_type(run->statement, (int)column);
   const char *text =
       (const char *)sqlite3_column_text(run->statement, (int)column);
-  if (!text && sqlite3_errcode(db->db) == SQLITE_NOMEM)
+  if (!text && type != SQLITE_NULL)
     run->code = SQLITE_NOMEM;
   return text ? text : "";
 }
 
 const char *fc_db_text(struct fc_db *db, size_t statement, size_t column) {
-  return run_text(db, &db->runs[statement], column);
+  return run_text(&db->runs[statement], column);
 }
 
-static struct fc_value run_value(struct fc_db *db, struct run *run,
-                                 size_t column, enum fc_value_type type) {
+static struct fc_value run_value(struct run *run, size_t column,
+                                 enum fc_value_type type) {
   struct fc_value value = {.type = type};
   if (sqlite3_column_type(run->statement, (int)column) == SQLITE_NULL)
     value.type = FC_VALUE_NULL;
@@ -265,7 +267,7 @@ static struct fc_value run_value(struct fc_db *db, struct run *run,
   else if (type == FC_VALUE_REAL)
     value.real = sqlite3_column_double(run->statement, (int)column);
   else
-    value.text = run_text(db, run, column);
+    value.text = run_text(run, column);
   return value;
 }
 
@@ -276,7 +278,7 @@ bool fc_db_record(struct fc_db *db, size_t statement, void *record,
   bool good = true;
   for (size_t i = 0; i < columns->len; i++) {
     const struct fc_column *column = &columns->column[i];
-    struct fc_value value = run_value(db, run, i, fc_column_value_type(column));
+    struct fc_value value = run_value(run, i, fc_column_value_type(column));
     good = fc_column_set(column, record, &value, line) && good;
   }
   return good && run->code == SQLITE_ROW;
