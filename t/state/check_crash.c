@@ -403,5 +403,5 @@ int main(void) {
   tcase_add_loop_test(test, a_call_that_fails_is_survived, 0, 3);
   tcase_add_test(test, a_power_loss_at_any_write_loses_nothing_confirmed);
   suite_add_tcase(suite, test);
-  return suite_run(suite);
+  return suite_run_apart(suite);
 }
