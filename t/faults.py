@@ -11,9 +11,16 @@ import sys
 
 BUILD = os.environ.get("builddir", ".")
 SOURCE = os.environ.get("srcdir", ".")
+RUNNER = SOURCE + "/t/system/run.py"
 sys.path.insert(0, SOURCE + "/t/system")
 
 from test_inventory import inventory  # pylint: disable=wrong-import-position
+
+
+def programs():
+    """Those that have a test of a row, as paths from the build tree."""
+    return sorted({where.partition(".c:")[0] for _, _, where in inventory()
+                   if ".c:" in where})
 
 
 def run_program(path):
@@ -33,7 +40,7 @@ def run_system(names):
     """({row or test: whether it passed}, seconds from SIGTERM to exit, whether
     all passed: what comes after a row's end is a failure of no row)"""
     process = subprocess.Popen(
-        [sys.executable, SOURCE + "/t/system/run.py", "test_faults"] + names,
+        [sys.executable, RUNNER, "test_faults"] + names,
         stdout=subprocess.PIPE, text=True, env={**os.environ, "FC_ALL": "1"})
     passed, seconds = {}, []
     for line in process.stdout:
@@ -53,15 +60,14 @@ def run_system(names):
 def main():
     lines = inventory()
     places = [where.partition(":")[::2] for _, _, where in lines]
-    programs = {path: run_program(path[:-2]) for path in sorted(
-        {path for path, _ in places if path.endswith(".c")})}
+    checks = {path + ".c": run_program(path) for path in programs()}
     system, seconds, good_at_all = run_system(sorted({
         name for path, name in places if path.endswith(".py")
         and name.startswith("test_")}))
     results = {}
     for (row, variant, where), (path, name) in zip(lines, places):
         good = None if path == "none" else (
-            programs[path] if path in programs else system).get(name, False)
+            checks[path] if path in checks else system).get(name, False)
         results.setdefault(row, []).append(good)
         if good is False:
             print("not passed: %s %s (%s)" % (row, variant, where))
@@ -78,4 +84,5 @@ def main():
     sys.exit(0 if good_at_all and not bad else 1)
 
 
-main()
+if __name__ == "__main__":
+    main()

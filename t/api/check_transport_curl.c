@@ -57,6 +57,7 @@ static void set_up(void) {
   transport = fc_transport_curl_new();
   ck_assert_ptr_nonnull(transport);
   fc_settings_init(&settings);
+  settings.timeout_ms = DEADLINE_MS / 2;
   set_url("http://127.0.0.1", fake_firecrawl_port(server));
   fc_key_init(&key);
   ck_assert_int_eq(fc_key_set(&key, "fc-one", 6), FC_OK);

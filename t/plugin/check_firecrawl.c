@@ -1073,5 +1073,5 @@ int main(void) {
   tcase_add_test(tests, a_key_file_that_comes_later_is_waited_for);
   suite_add_tcase(suite, tests);
   suite_add_tcase(suite, make_traps());
-  return suite_run(suite);
+  return suite_run_apart(suite);
 }

@@ -328,5 +328,5 @@ int main(void) {
   tcase_add_loop_test(test, every_call_of_a_callback_fails_once_or_from_then_on,
                       0, (int)(sizeof(rounds) / sizeof(rounds[0])));
   suite_add_tcase(suite, test);
-  return suite_run(suite);
+  return suite_run_apart(suite);
 }

@@ -488,5 +488,5 @@ int main(void) {
   tcase_add_loop_test(test, a_power_loss_at_any_write_loses_nothing_confirmed,
                       0, 2);
   suite_add_tcase(suite, test);
-  return suite_run(suite);
+  return suite_run_apart(suite);
 }

@@ -381,5 +381,5 @@ int main(void) {
   tcase_add_loop_test(test, every_call_of_the_end_fails_once_or_from_then_on, 0,
                       2);
   suite_add_tcase(suite, test);
-  return suite_run(suite);
+  return suite_run_apart(suite);
 }

@@ -1,24 +1,29 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs the whole-system tests: "ok NAME" or "not ok NAME" for each, exit status
-0 when all are ok. Arguments pick tests by a part of their names.
+"""Runs the whole-system tests: "ok NAME (SECONDS s)" or "not ok NAME" for each,
+exit status 0 when all are ok. Arguments pick tests by a part of their names.
 
-The classes of the fault rig mostly wait: FC_JOBS of them (3) run side by side,
-then all else, one test after the other."""
+They mostly wait: FC_JOBS of their classes (3) run side by side."""
 
 import concurrent.futures
 import os
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 
 class PlainResult(unittest.TextTestResult):
+    def startTest(self, test):
+        unittest.TestResult.startTest(self, test)
+        self.started = time.monotonic()
+
     def addSuccess(self, test):
         unittest.TestResult.addSuccess(self, test)
-        print("ok %s" % test.id(), flush=True)
+        print("ok %s (%.1f s)" % (test.id(), time.monotonic() - self.started),
+              flush=True)
 
     def addFailure(self, test, err):
         unittest.TestResult.addFailure(self, test, err)
@@ -60,7 +65,7 @@ def run(tests):
     result = unittest.TextTestRunner(
         resultclass=PlainResult, stream=open(os.devnull, "w")).run(
             unittest.TestSuite(tests))
-    return bool(result.wasSuccessful() and result.testsRun)
+    return bool(result.wasSuccessful() and (result.testsRun or result.skipped))
 
 
 def run_apart(tests):
@@ -75,21 +80,16 @@ def run_apart(tests):
 def main():
     found = unittest.defaultTestLoader.discover(
         os.path.dirname(os.path.abspath(__file__)), "test_*.py")
-    apart, others = {}, []
+    classes = {}
     for test in wanted(found, sys.argv[1:]):
-        if test.id().startswith("test_faults"):
-            apart.setdefault(type(test), []).append(test)
-        else:
-            others.append(test)
-    if len(apart) < 2:
-        others += [test for tests in apart.values() for test in tests]
-        apart = {}
-    with concurrent.futures.ThreadPoolExecutor(
-            int(os.environ.get("FC_JOBS", "3"))) as pool:
-        good = list(pool.map(run_apart, apart.values()))
-    if others or not apart:
-        good.append(run(others))
-    sys.exit(0 if all(good) else 1)
+        classes.setdefault(type(test), []).append(test)
+    if len(classes) > 1:
+        with concurrent.futures.ThreadPoolExecutor(
+                int(os.environ.get("FC_JOBS", "3"))) as pool:
+            good = all(list(pool.map(run_apart, classes.values())))
+    else:
+        good = run([test for tests in classes.values() for test in tests])
+    sys.exit(0 if good else 1)
 
 
 main()

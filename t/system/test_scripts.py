@@ -3,16 +3,22 @@
 path with blanks, with a step that fails, on a machine with loopback only.
 
 What they call is found in a folder of links to all programs but sudo, with
-stand-ins that note their calls. Nothing is installed."""
+stand-ins that note their calls. Nothing is installed.
 
+And the programs in Python that contrib/test does not run: they are whole."""
+
+import glob
 import os
 import re
 import shutil
+import socket
 import subprocess
+import sys
 import unittest
 
 import namespace
-from harness import BUILD, COLLECTD, PATIENCE, PRELOAD, SOURCE, SystemTest
+from harness import (BUILD, COLLECTD, PATIENCE, PRELOAD, SOURCE, SystemTest,
+                     free_port)
 
 BUILDING = ["bench", "coverage", "demo", "fuzz", "package-deb", "package-rpm",
             "test"]
@@ -240,3 +246,58 @@ class Demo(Checkout):
         said = self.demo()
         self.assertIn("This machine has no address beyond loopback", said)
         self.assertNotIn("values come from", said)
+
+
+class Programs(unittest.TestCase):
+    def names(self, program, expression):
+        """What an expression is in a program that has imported all it needs; as
+        paths from the build or source tree, one a line."""
+        done = subprocess.run(
+            [sys.executable, "-c", "import runpy, sys\n"
+             "there = runpy.run_path(sys.argv[1])\n"
+             "print(*eval(sys.argv[2], there), sep='\\n')",
+             os.path.abspath(os.path.join(SOURCE, program)), expression],
+            cwd="/", text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env={**os.environ, "builddir": "/build",
+                 "srcdir": os.path.abspath(SOURCE)},
+            check=False, timeout=60 * PATIENCE)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return done.stdout.split("\n")[:-1]
+
+    def made(self):
+        """The words of the makefile's parts: what is built is among them."""
+        words = set()
+        for path in glob.glob(SOURCE + "/t/*/Makefile.inc"):
+            with open(path) as file:
+                words.update(file.read().split())
+        return words
+
+    def test_there_are_no_others(self):
+        self.assertEqual(
+            {os.path.relpath(path, SOURCE) for folder in ("t", "contrib", "src")
+             for path in glob.glob("%s/%s/**/*.py" % (SOURCE, folder),
+                                   recursive=True)
+             if "/t/system/" not in path},
+            {"t/bench/bench.py", "t/faults.py"})
+
+    def test_bench_finds_what_it_imports_and_runs(self):
+        program, = self.names("t/bench/bench.py", "[BENCH]")
+        self.assertTrue(program.replace("/build/", "", 1) in self.made(), program)
+
+    def test_faults_finds_what_it_imports_and_runs(self):
+        runner, *programs = self.names("t/faults.py", "[RUNNER, *programs()]")
+        self.assertTrue(os.access(runner, os.X_OK), runner)
+        self.assertTrue(programs)
+        for program in programs:
+            self.assertTrue(program in self.made(), program)
+
+
+class Ports(unittest.TestCase):
+    def test_a_free_port_is_none_that_the_system_gives_to_anybody(self):
+        with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+            first, last = map(int, file.read().split())
+        for _ in range(200):
+            port = free_port()
+            self.assertFalse(first <= port <= last, port)
+            with socket.socket() as server:
+                server.bind(("127.0.0.1", port))
