@@ -162,9 +162,9 @@ class Status(Tool):
     def test_json_says_the_same(self):
         jobs, status = self.jobs("done", "running")
         self.assertEqual(status, 0)
-        self.assertEqual(list(jobs["done"]), [
+        self.assertEqual(set(jobs["done"]), {
             "kind", "id", "status", "code", "stalled", "percent", "expires_at",
-            "expires_in", "tokens", "credits", "error", "trouble"])
+            "expires_in", "duration", "tokens", "credits", "error", "trouble"})
         self.assertEqual(jobs["done"]["status"], "completed")
         self.assertEqual(jobs["done"]["code"], 0)
         self.assertEqual(jobs["done"]["tokens"], 1234)
