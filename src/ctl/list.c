@@ -49,7 +49,7 @@ static enum fc_error list_job(const char *instance,
                               const struct fc_job_record *record, void *data) {
   struct list *list = data;
   /* Kept by the plugin only so that it is not told of again. */
-  if (record->history.forgotten)
+  if (fc_history_has(&record->history, FC_PAST_FORGOTTEN))
     return FC_OK;
   const struct ctl_row row = {
       .instance = instance, .record = *record, .now_s = list->now_s};

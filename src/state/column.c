@@ -118,47 +118,14 @@ static bool status_set(void *member, const struct fc_value *value, char *line) {
   return strcmp(fc_status_name(status), value->text) == 0;
 }
 
-static struct fc_value sources_get(const void *member) {
+static struct fc_value set_get(const void *member) {
   return integer(*(const uint8_t *)member);
 }
 
-static bool sources_set(void *member, const struct fc_value *value,
-                        char *line) {
+static bool set_set(void *member, const struct fc_value *value, char *line) {
   (void)line;
   *(uint8_t *)member = (uint8_t)value->integer;
   return value->integer >= 0 && value->integer <= UINT8_MAX;
-}
-
-/* Bits of the file. */
-enum {
-  STALL_REPORTED = 1,
-  LOST_REPORTED = 2,
-  EXPIRY_REPORTED = 4,
-  SILENT = 8,
-  FORGOTTEN = 16,
-  REPLAYED = 32
-};
-
-static struct fc_value flags_get(const void *member) {
-  const struct fc_history *history = member;
-  return integer((history->stall_reported ? STALL_REPORTED : 0) |
-                 (history->lost_reported ? LOST_REPORTED : 0) |
-                 (history->expiry_reported ? EXPIRY_REPORTED : 0) |
-                 (history->silent ? SILENT : 0) |
-                 (history->forgotten ? FORGOTTEN : 0) |
-                 (history->replayed ? REPLAYED : 0));
-}
-
-static bool flags_set(void *member, const struct fc_value *value, char *line) {
-  struct fc_history *history = member;
-  (void)line;
-  history->stall_reported = value->integer & STALL_REPORTED;
-  history->lost_reported = value->integer & LOST_REPORTED;
-  history->expiry_reported = value->integer & EXPIRY_REPORTED;
-  history->silent = value->integer & SILENT;
-  history->forgotten = value->integer & FORGOTTEN;
-  history->replayed = value->integer & REPLAYED;
-  return value->integer >= 0 && value->integer <= INT_MAX;
 }
 
 static struct fc_value time_get(const void *member) {
@@ -200,12 +167,11 @@ static const struct fc_column_type
     type_kind = {FC_VALUE_TEXT, FC_FORM_PLAIN, false, kind_get, kind_set},
     type_status = {FC_VALUE_TEXT, FC_FORM_STATUS, false, status_get,
                    status_set},
-    type_sources = {FC_VALUE_INTEGER, FC_FORM_SOURCES, false, sources_get,
-                    sources_set},
+    type_sources = {FC_VALUE_INTEGER, FC_FORM_SOURCES, false, set_get, set_set},
     type_event = {FC_VALUE_TEXT, FC_FORM_PLAIN, false, event_get, event_set},
     type_state = {FC_VALUE_TEXT, FC_FORM_PLAIN, false, state_get, state_set},
     type_count = {FC_VALUE_INTEGER, FC_FORM_PLAIN, false, count_get, count_set},
-    type_flags = {FC_VALUE_INTEGER, FC_FORM_PLAIN, false, flags_get, flags_set},
+    type_flags = {FC_VALUE_INTEGER, FC_FORM_PLAIN, false, set_get, set_set},
     type_time = {FC_VALUE_INTEGER, FC_FORM_TIME, false, time_get, time_set},
     type_bool = {FC_VALUE_INTEGER, FC_FORM_BOOL, false, bool_get, bool_set},
     type_real = {FC_VALUE_REAL, FC_FORM_PLAIN, false, real_get, real_set};
@@ -242,7 +208,7 @@ static const struct fc_column job_columns[] = {
     {"credits", &type_real, FACT(credits), FACT(has_credits), FC_COLUMN_SHOWN},
     {"percent", &type_real, FACT(percent), FACT(has_percent), FC_COLUMN_SHOWN},
     {"stalled", &type_bool, PAST(stalled), ALWAYS, FC_COLUMN_SHOWN},
-    {"flags", &type_flags, JOB(history), ALWAYS, FC_COLUMN_HIDDEN},
+    {"flags", &type_flags, PAST(flags), ALWAYS, FC_COLUMN_HIDDEN},
     {"error", &type_line, JOB(error), ALWAYS, FC_COLUMN_SHOWN},
 };
 

@@ -19,8 +19,8 @@ void fc_instance_end_watch(struct fc_instance *instance, struct fc_job *job,
   struct fc_registry *registry = &instance->registry;
   fc_registry_uncount(registry, job);
   job->history.sources = 0;
-  job->history.forgotten = true;
-  job->history.silent = true;
+  fc_history_set(&job->history, FC_PAST_FORGOTTEN, true);
+  fc_history_set(&job->history, FC_PAST_SILENT, true);
   fc_heap_remove(&registry->polls, &job->poll);
   fc_heap_remove(&registry->timers, &job->timer);
   keep_no_longer(instance, job);
@@ -36,8 +36,9 @@ void fc_instance_end_watch(struct fc_instance *instance, struct fc_job *job,
 
 void fc_instance_drop_if_unused(struct fc_instance *instance,
                                 struct fc_job *job) {
-  if (!job->history.forgotten || job->kept || job->in_flight ||
-      fc_link_is_queued(&job->owing) || fc_link_is_queued(&job->saving))
+  if (!fc_history_has(&job->history, FC_PAST_FORGOTTEN) || job->kept ||
+      job->in_flight || fc_link_is_queued(&job->owing) ||
+      fc_link_is_queued(&job->saving))
     return;
   if (instance->answered == job)
     instance->answered = NULL;
@@ -56,8 +57,8 @@ static void take_sources(struct fc_instance *instance, struct fc_job *job,
 void fc_instance_watch_again(struct fc_instance *instance, struct fc_job *job,
                              struct fc_now now) {
   keep_no_longer(instance, job);
-  job->history.forgotten = false;
-  job->history.silent = false;
+  fc_history_set(&job->history, FC_PAST_FORGOTTEN, false);
+  fc_history_set(&job->history, FC_PAST_SILENT, false);
   fc_registry_count(&instance->registry, job);
   if (!fc_status_is_final(job->facts.status) && !job->in_flight)
     fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
@@ -84,8 +85,9 @@ static enum fc_error add_new(struct fc_instance *instance,
   job->phase_ms = (uint32_t)fc_schedule_phase_ms(&instance->schedule);
   /* A new job is asked for at once, unless many are: then each in its turn. */
   const struct fc_heap *polls = &instance->registry.polls;
-  bool busy = polls->len >= (size_t)instance->settings->max_concurrency &&
-              fc_heap_first(polls)->key <= now.mono_ms;
+  const struct fc_heap_node *first = fc_heap_first(polls);
+  bool busy = first && first->key <= now.mono_ms &&
+              polls->len >= (size_t)instance->settings->max_concurrency;
   fc_heap_set(&instance->registry.polls, &job->poll,
               busy ? fc_schedule_slot_ms(&instance->schedule, job->phase_ms,
                                          now.mono_ms)
@@ -147,7 +149,7 @@ static void change_kind(struct fc_instance *instance, struct fc_job *job,
   fc_registry_count(&instance->registry, job);
   job->history.first_seen_s = fc_instance_epoch_s(instance, now);
   job->last_asked_ms = now.mono_ms;
-  if (job->history.forgotten)
+  if (fc_history_has(&job->history, FC_PAST_FORGOTTEN))
     return;
   if (!job->in_flight)
     fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
@@ -170,13 +172,13 @@ static enum fc_error add_locked(struct fc_instance *instance,
   bool from_file = source == FC_SOURCE_FILE;
   if (job && from_file && claim(instance, job))
     return FC_ERR_EXISTS;
-  bool is_new = !job || job->history.forgotten ||
+  bool is_new = !job || fc_history_has(&job->history, FC_PAST_FORGOTTEN) ||
                 !(job->history.sources & (uint8_t)source);
   bool unsure = !job && instance->unsure && source != FC_SOURCE_REGISTRATION;
   bool renamed = job && name && strcmp(job->name->text, name) != 0;
   bool other_kind = job && job->history.kind != (uint8_t)kind->id;
   bool overruled = other_kind && is_overruled(job, source);
-  bool taken = !job || job->history.forgotten;
+  bool taken = !job || fc_history_has(&job->history, FC_PAST_FORGOTTEN);
   if (overruled && source == FC_SOURCE_REGISTRATION)
     return FC_ERR_EXISTS;
   enum fc_error error =
@@ -195,7 +197,7 @@ static enum fc_error add_locked(struct fc_instance *instance,
   job->history.sources |= (uint8_t)source;
   if (other_kind && !overruled)
     change_kind(instance, job, kind, now);
-  if (job->history.forgotten)
+  if (fc_history_has(&job->history, FC_PAST_FORGOTTEN))
     fc_instance_watch_again(instance, job, now);
   if (is_new || renamed || (other_kind && !overruled))
     fc_instance_changed(instance, job, true);

@@ -17,7 +17,7 @@ static void clamp_stamps(struct fc_instance *instance, struct fc_now now) {
         fc_min64(job->history.processing_since_s, now_s);
     job->history.ended_s = fc_min64(job->history.ended_s, now_s);
     job->history.notified_s = fc_min64(job->history.notified_s, now_s);
-    if (!job->history.forgotten)
+    if (!fc_history_has(&job->history, FC_PAST_FORGOTTEN))
       fc_instance_set_timer(instance, job, now);
   }
 }
@@ -51,7 +51,7 @@ static void silence(struct fc_instance *instance) {
 static void job_tick(struct fc_instance *instance, struct fc_job *job,
                      struct fc_now now) {
   bool ended;
-  if (job->history.forgotten) {
+  if (fc_history_has(&job->history, FC_PAST_FORGOTTEN)) {
     fc_instance_end_watch(instance, job, /* keep_s = */ 0, now);
     return;
   }
@@ -294,7 +294,7 @@ static void result_locked(struct fc_instance *instance,
   if (!was_closed && fc_schedule_is_closed(&instance->schedule))
     silence(instance);
   job->in_flight = false;
-  if (job->history.forgotten) {
+  if (fc_history_has(&job->history, FC_PAST_FORGOTTEN)) {
     fc_instance_drop_if_unused(instance, job);
   } else if (job->history.kind != (uint8_t)ticket->kind->id) {
     /* Asked before it was known what it is. */

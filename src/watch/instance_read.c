@@ -55,7 +55,8 @@ static bool has_series(const struct fc_instance *instance,
   default:
     break;
   }
-  return job->facts.status != FC_STATUS_NONE && !job->history.silent &&
+  return job->facts.status != FC_STATUS_NONE &&
+         !fc_history_has(&job->history, FC_PAST_SILENT) &&
          (final || job->fresh) && fc_registry_owns_name(job);
 }
 
@@ -73,7 +74,8 @@ static void fill_view(const struct fc_job *job, int64_t now_s,
 
 static void age_of(struct fc_instance *instance, const struct fc_job *job,
                    int64_t now_ms) {
-  if (fc_status_is_final(job->facts.status) || job->history.forgotten)
+  if (fc_status_is_final(job->facts.status) ||
+      fc_history_has(&job->history, FC_PAST_FORGOTTEN))
     return;
   /* It may have been asked for since the reader looked at the clock. */
   int64_t age_ms = fc_max64(0, now_ms - job->last_asked_ms);

@@ -15,7 +15,8 @@ static void restore_events(struct fc_job *job,
   for (size_t i = 0; i < FC_EVENT_JOB_COUNT; i++) {
     struct fc_outbox_event *event = &job->outbox.event[i];
     event->doubtful =
-        fc_outbox_is_pending(event) && (!clean || record->history.replayed);
+        fc_outbox_is_pending(event) &&
+        (!clean || fc_history_has(&record->history, FC_PAST_REPLAYED));
   }
 }
 
@@ -24,7 +25,8 @@ static struct fc_history restored(const struct fc_job *job,
                                   const struct fc_job_record *record) {
   struct fc_history history = record->history;
   history.sources = job->history.sources;
-  history.forgotten = job->history.forgotten;
+  fc_history_set(&history, FC_PAST_FORGOTTEN,
+                 fc_history_has(&job->history, FC_PAST_FORGOTTEN));
   return history;
 }
 
@@ -58,7 +60,7 @@ static enum fc_error restore_new(struct fc_instance *instance,
   struct fc_job *job;
   struct fc_registry *registry = &instance->registry;
   if (fc_instance_is_full(instance)) {
-    if (!record->history.forgotten)
+    if (!fc_history_has(&record->history, FC_PAST_FORGOTTEN))
       fc_instance_refuse_beyond_max(instance, FC_SOURCE_REGISTRATION,
                                     record->id, now);
     return FC_ERR_LIMIT;
@@ -75,7 +77,7 @@ static enum fc_error restore_new(struct fc_instance *instance,
   job->last_asked_ms = now.mono_ms;
   restore_all(instance, job, record, clean);
   restore_poll(instance, job, now);
-  if (record->history.forgotten)
+  if (fc_history_has(&record->history, FC_PAST_FORGOTTEN))
     fc_instance_end_watch(instance, job, instance->rules.forget_after_s, now);
   else
     fc_instance_set_timer(instance, job, now);
@@ -102,13 +104,14 @@ static void restore_known(struct fc_instance *instance, struct fc_job *job,
   if (job->history.kind != record->history.kind)
     return;
   job->history.sources |= (uint8_t)sources;
-  if (job->history.forgotten && sources)
+  if (fc_history_has(&job->history, FC_PAST_FORGOTTEN) && sources)
     fc_instance_watch_again(instance, job, now);
   if (job->facts.status == FC_STATUS_NONE && !job->in_flight &&
-      !job->history.forgotten) {
+      !fc_history_has(&job->history, FC_PAST_FORGOTTEN)) {
     restore_all(instance, job, record, clean);
-    if (record->history.forgotten) /* and it is wanted again */
-      job->history.silent = false;
+    if (fc_history_has(&record->history,
+                       FC_PAST_FORGOTTEN)) /* and it is wanted again */
+      fc_history_set(&job->history, FC_PAST_SILENT, false);
     restore_poll(instance, job, now);
     fc_instance_set_timer(instance, job, now);
     return;
@@ -146,7 +149,8 @@ static void settle(struct fc_instance *instance, struct fc_now now) {
   for (struct fc_job *job = instance->registry.first; job; job = next) {
     next = job->next;
     job->history.sources &= (uint8_t)~stale_sources(instance, job);
-    if (!job->history.sources && !job->history.forgotten)
+    if (!job->history.sources &&
+        !fc_history_has(&job->history, FC_PAST_FORGOTTEN))
       fc_instance_end_watch(instance, job, instance->rules.forget_after_s, now);
   }
 }
@@ -227,8 +231,8 @@ static void fill(const struct fc_job *job, struct fc_unsaved *change) {
   fc_text_copy(change->name, sizeof(change->name), job->name->text);
   fc_text_copy(change->error, sizeof(change->error),
                job->error ? job->error : "");
-  change->gone =
-      job->history.forgotten && !job->kept && !fc_job_has_pending(job);
+  change->gone = fc_history_has(&job->history, FC_PAST_FORGOTTEN) &&
+                 !job->kept && !fc_job_has_pending(job);
   change->record = (struct fc_job_record){
       .id = change->id,
       .name = change->name,
@@ -237,7 +241,7 @@ static void fill(const struct fc_job *job, struct fc_unsaved *change) {
       .history = job->history,
       .outbox = job->outbox,
   };
-  change->record.history.replayed = has_doubtful(job);
+  fc_history_set(&change->record.history, FC_PAST_REPLAYED, has_doubtful(job));
 }
 
 size_t fc_instance_save_take(struct fc_instance *instance,

@@ -23,8 +23,8 @@ static unsigned apply_unfinished(struct fc_job *job,
     job->history.has_processing_since = true;
     job->history.processing_since_s = now_s;
   }
-  if (job->history.lost_reported) {
-    job->history.lost_reported = false;
+  if (fc_history_has(&job->history, FC_PAST_LOST_REPORTED)) {
+    fc_history_set(&job->history, FC_PAST_LOST_REPORTED, false);
     events |= FC_EVENT_BIT(FC_EVENT_FOUND);
   }
   /* A server that has lost the job's record gives "now" as its expiry, and will
@@ -37,8 +37,9 @@ static unsigned apply_unfinished(struct fc_job *job,
       now_s - job->history.processing_since_s > rules->stall_timeout_s;
   job->history.stalled =
       job->facts.status == FC_STATUS_PROCESSING && (lapsed || overdue);
-  if (job->history.stalled && !job->history.stall_reported) {
-    job->history.stall_reported = true;
+  if (job->history.stalled &&
+      !fc_history_has(&job->history, FC_PAST_STALL_REPORTED)) {
+    fc_history_set(&job->history, FC_PAST_STALL_REPORTED, true);
     events |= FC_EVENT_BIT(FC_EVENT_STALLED);
   }
   return events;
@@ -67,7 +68,8 @@ void fc_job_restart(struct fc_job *job, const struct fc_kind *kind) {
   fc_job_init(job, kind);
   job->history.first_seen_s = before.first_seen_s;
   job->history.sources = before.sources;
-  job->history.forgotten = before.forgotten;
+  fc_history_set(&job->history, FC_PAST_FORGOTTEN,
+                 fc_history_has(&before, FC_PAST_FORGOTTEN));
   job->failures = job->misses = 0;
   job->outbox = (struct fc_outbox){.event = {{.round = 0}}};
   job->asked = job->fresh = false;
@@ -88,7 +90,8 @@ void fc_job_doubt(struct fc_job *job) {
 static unsigned apply_final(struct fc_job *job,
                             const struct fc_job_rules *rules,
                             const struct fc_result *result, int64_t now_s) {
-  bool warned = job->history.stall_reported || job->history.lost_reported;
+  bool warned = fc_history_has(&job->history, FC_PAST_STALL_REPORTED) ||
+                fc_history_has(&job->history, FC_PAST_LOST_REPORTED);
   job->history.has_ended = true;
   job->history.ended_s = now_s;
   job->history.has_notified = job->facts.status == FC_STATUS_FAILED;
@@ -105,7 +108,7 @@ static unsigned apply_status(struct fc_job *job,
                              const struct fc_job_rules *rules,
                              const struct fc_result *result, int64_t now_s) {
   job->misses = 0;
-  job->history.silent = false;
+  fc_history_set(&job->history, FC_PAST_SILENT, false);
   job->facts = result->reply.facts;
   return fc_status_is_final(job->facts.status)
              ? apply_final(job, rules, result, now_s)
@@ -129,9 +132,9 @@ static unsigned apply_missing(struct fc_job *job,
   job->history.has_ended = true;
   job->history.ended_s = now_s;
   fc_job_keep_error(job, gone ? "" : result->reply.error);
-  if (gone || job->history.lost_reported)
+  if (gone || fc_history_has(&job->history, FC_PAST_LOST_REPORTED))
     return 0;
-  job->history.lost_reported = true;
+  fc_history_set(&job->history, FC_PAST_LOST_REPORTED, true);
   return FC_EVENT_BIT(FC_EVENT_LOST);
 }
 
@@ -153,7 +156,8 @@ unsigned fc_job_apply(struct fc_job *job, const struct fc_job_rules *rules,
 static int64_t expiry_warning_at(const struct fc_job *job,
                                  const struct fc_job_rules *rules) {
   if (job->facts.status != FC_STATUS_COMPLETED || !rules->expiry_warning_s ||
-      !job->facts.has_expires_at || job->history.expiry_reported)
+      !job->facts.has_expires_at ||
+      fc_history_has(&job->history, FC_PAST_EXPIRY_REPORTED))
     return FC_NEVER;
   return job->facts.expires_at_s - rules->expiry_warning_s;
 }
@@ -161,14 +165,15 @@ static int64_t expiry_warning_at(const struct fc_job *job,
 static int64_t repeat_at(const struct fc_job *job,
                          const struct fc_job_rules *rules) {
   if (job->facts.status != FC_STATUS_FAILED || !rules->repeat_interval_s ||
-      job->history.silent)
+      fc_history_has(&job->history, FC_PAST_SILENT))
     return FC_NEVER;
   return job->history.notified_s + rules->repeat_interval_s;
 }
 
 static int64_t silence_at(const struct fc_job *job,
                           const struct fc_job_rules *rules) {
-  return fc_status_has_ended(job->facts.status) && !job->history.silent
+  return fc_status_has_ended(job->facts.status) &&
+                 !fc_history_has(&job->history, FC_PAST_SILENT)
              ? job->history.ended_s + rules->forget_after_s
              : FC_NEVER;
 }
@@ -177,7 +182,7 @@ unsigned fc_job_tick(struct fc_job *job, const struct fc_job_rules *rules,
                      int64_t now_s, bool *ended) {
   unsigned events = 0;
   if (now_s >= expiry_warning_at(job, rules)) {
-    job->history.expiry_reported = true;
+    fc_history_set(&job->history, FC_PAST_EXPIRY_REPORTED, true);
     /* Of a result that is gone already there is nothing to warn. */
     if (now_s < job->facts.expires_at_s)
       events |= FC_EVENT_BIT(FC_EVENT_EXPIRES);
@@ -187,7 +192,8 @@ unsigned fc_job_tick(struct fc_job *job, const struct fc_job_rules *rules,
     events |= FC_EVENT_BIT(FC_EVENT_FAILED);
   }
   *ended = now_s >= silence_at(job, rules);
-  job->history.silent = job->history.silent || *ended;
+  fc_history_set(&job->history, FC_PAST_SILENT,
+                 fc_history_has(&job->history, FC_PAST_SILENT) || *ended);
   return events;
 }
 

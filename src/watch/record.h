@@ -15,6 +15,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* As the state file has them. */
+enum fc_past {
+  FC_PAST_STALL_REPORTED = 1,
+  FC_PAST_LOST_REPORTED = 2,
+  FC_PAST_EXPIRY_REPORTED = 4,
+  FC_PAST_SILENT = 8,     /* its series have ended (ForgetAfter) */
+  FC_PAST_FORGOTTEN = 16, /* nobody wants it watched: it is kept at most so that
+                             it is not reported again */
+  FC_PAST_REPLAYED = 32   /* what is pending may have been delivered before a
+                             crash; of a record only */
+};
+
 /* What happened to a job, beside what the API says of it. Part of struct fc_job
  * too, so that it is stored and brought back whole. */
 struct fc_history {
@@ -27,15 +39,19 @@ struct fc_history {
   uint8_t kind;    /* enum fc_kind_id */
   uint8_t sources; /* set of enum fc_job_source */
   int8_t previous; /* enum fc_status */
-  bool stall_reported : 1;
-  bool lost_reported : 1;
-  bool expiry_reported : 1;
-  bool silent : 1;    /* its series have ended (ForgetAfter) */
-  bool forgotten : 1; /* nobody wants it watched: kept at most so that it is
-                         not reported again */
-  bool replayed : 1;  /* what is pending may have been delivered before a
-                         crash; of a record only */
+  uint8_t flags;   /* set of enum fc_past */
 };
+
+static inline bool fc_history_has(const struct fc_history *history,
+                                  enum fc_past flag) {
+  return (history->flags & (unsigned)flag) != 0;
+}
+
+static inline void fc_history_set(struct fc_history *history, enum fc_past flag,
+                                  bool set) {
+  history->flags = (uint8_t)(set ? history->flags | (unsigned)flag
+                                 : history->flags & ~(unsigned)flag);
+}
 
 /* The events of a job, by enum fc_event_type. */
 struct fc_outbox {

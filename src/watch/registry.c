@@ -58,7 +58,7 @@ struct fc_job *fc_registry_find(const struct fc_registry *registry,
 
 bool fc_registry_owns_name(const struct fc_job *job) {
   const struct fc_job *owner = job->name->newest;
-  while (owner && owner->history.forgotten)
+  while (owner && fc_history_has(&owner->history, FC_PAST_FORGOTTEN))
     owner = owner->older;
   return owner == job;
 }
@@ -182,7 +182,7 @@ enum fc_error fc_registry_rename(struct fc_registry *registry,
 
 void fc_registry_uncount(struct fc_registry *registry,
                          const struct fc_job *job) {
-  if (job->history.forgotten)
+  if (fc_history_has(&job->history, FC_PAST_FORGOTTEN))
     return;
   registry->kinds[job->history.kind]--;
   if (job->facts.status != FC_STATUS_NONE)
@@ -192,7 +192,7 @@ void fc_registry_uncount(struct fc_registry *registry,
 }
 
 void fc_registry_count(struct fc_registry *registry, const struct fc_job *job) {
-  if (job->history.forgotten)
+  if (fc_history_has(&job->history, FC_PAST_FORGOTTEN))
     return;
   registry->kinds[job->history.kind]++;
   if (job->facts.status != FC_STATUS_NONE)

@@ -475,7 +475,7 @@ END_TEST
 static struct ctl_watched watched_make(enum fc_status status) {
   spec.kind = fc_kind_get(FC_KIND_CRAWL);
   struct ctl_watched watched = {.spec = &spec, .has_view = true};
-  watched.view.facts.status = status;
+  watched.view.facts.status = (int8_t)status;
   return watched;
 }
 

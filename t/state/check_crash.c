@@ -248,7 +248,7 @@ static struct fc_job_record resident(int number) {
       .history.sources = number == 2 ? 0 : FC_SOURCE_REGISTRATION,
       .history.previous = FC_STATUS_PROCESSING,
       .history.first_seen_s = NOW,
-      .history.forgotten = number == 2,
+      .history.flags = number == 2 ? FC_PAST_FORGOTTEN : 0,
       .outbox = number == 0   ? outbox_make(0, 0)
                 : number == 1 ? outbox_make(failed, 0)
                               : outbox_make(0, cancelled)};
@@ -281,7 +281,8 @@ static bool is_resident(const struct fc_job_record *record, int number) {
   return strcmp(record->id, expected.id) == 0 &&
          record->facts.status == expected.facts.status &&
          record->history.sources == expected.history.sources &&
-         record->history.forgotten == expected.history.forgotten &&
+         fc_history_has(&record->history, FC_PAST_FORGOTTEN) ==
+             fc_history_has(&expected.history, FC_PAST_FORGOTTEN) &&
          outbox_pending(&record->outbox) == outbox_pending(&expected.outbox) &&
          outbox_delivered(&record->outbox) ==
              outbox_delivered(&expected.outbox);

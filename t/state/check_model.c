@@ -167,7 +167,7 @@ static void do_poll(struct world *world) {
   while (fc_instance_next(world->instance, world->now, &ticket, &wake_ms)) {
     struct model_job *job = find(world, ticket.id);
     struct fc_result result = {.answer = FC_ANSWER_STATUS, .http_code = 200};
-    result.reply.facts.status = job->server;
+    result.reply.facts.status = (int8_t)job->server;
     if (roll(world, 8) == 0) {
       result.answer = FC_ANSWER_NONE;
       result.error = FC_ERR_TIMEOUT;

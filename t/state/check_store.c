@@ -245,8 +245,10 @@ START_TEST(a_file_of_november_2026_is_taken_over) {
   ck_assert_double_eq(job->facts.credits, 15);
   ck_assert_double_eq(job->facts.percent, 40);
   ck_assert(job->history.stalled);
-  ck_assert(job->history.stall_reported && job->history.replayed);
-  ck_assert(!job->history.silent && !job->history.lost_reported);
+  ck_assert(fc_history_has(&job->history, FC_PAST_STALL_REPORTED) &&
+            fc_history_has(&job->history, FC_PAST_REPLAYED));
+  ck_assert(!fc_history_has(&job->history, FC_PAST_SILENT) &&
+            !fc_history_has(&job->history, FC_PAST_LOST_REPORTED));
   ck_assert_uint_eq(outbox_pending(&job->outbox),
                     FC_EVENT_BIT(FC_EVENT_FAILED));
   ck_assert_uint_eq(outbox_delivered(&job->outbox),
@@ -343,8 +345,7 @@ START_TEST(a_job_comes_back_as_it_was_put) {
       .facts.credits = 1e15,
       .facts.percent = 99.5,
       .history.stalled = true,
-      .history.silent = true,
-      .history.forgotten = true,
+      .history.flags = FC_PAST_SILENT | FC_PAST_FORGOTTEN,
       .outbox = outbox_make(FC_EVENT_BIT(FC_EVENT_FAILED),
                             FC_EVENT_BIT(FC_EVENT_STALLED) |
                                 FC_EVENT_BIT(FC_EVENT_LOST)),
@@ -377,8 +378,10 @@ START_TEST(a_job_comes_back_as_it_was_put) {
   ck_assert_double_eq(last->facts.credits, 1e15);
   ck_assert_double_eq(last->facts.percent, 99.5);
   ck_assert(last->history.stalled);
-  ck_assert(last->history.silent && last->history.forgotten);
-  ck_assert(!last->history.replayed && !last->history.stall_reported);
+  ck_assert(fc_history_has(&last->history, FC_PAST_SILENT) &&
+            fc_history_has(&last->history, FC_PAST_FORGOTTEN));
+  ck_assert(!fc_history_has(&last->history, FC_PAST_REPLAYED) &&
+            !fc_history_has(&last->history, FC_PAST_STALL_REPORTED));
   ck_assert_uint_eq(outbox_pending(&last->outbox),
                     outbox_pending(&record.outbox));
   ck_assert_uint_eq(outbox_delivered(&last->outbox),
@@ -415,8 +418,8 @@ START_TEST(every_status_and_kind_comes_back) {
   for (int status = FC_STATUS_NONE; status < FC_STATUS_COUNT; status++)
     for (int kind = 0; kind < FC_KIND_COUNT; kind++) {
       struct fc_job_record record = job_make("a");
-      record.facts.status = (enum fc_status)status;
-      record.history.kind = (enum fc_kind_id)kind;
+      record.facts.status = (int8_t)status;
+      record.history.kind = (uint8_t)kind;
       put(store, "prod", &record, NOW);
       struct loaded loaded = load(store, "prod", 0);
       ck_assert_int_eq(loaded.last.facts.status, status);

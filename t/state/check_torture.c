@@ -94,7 +94,7 @@ static struct fc_job_record resident(int number) {
                   .first_seen_s = EPOCH_S,
                   .has_ended = true,
                   .ended_s = EPOCH_S,
-                  .forgotten = number == 2}};
+                  .flags = number == 2 ? FC_PAST_FORGOTTEN : 0}};
   if (number > 0)
     fc_outbox_restore(&record.outbox.event[number == 1 ? FC_EVENT_FAILED
                                                        : FC_EVENT_CANCELLED],

@@ -597,7 +597,7 @@ START_TEST(the_configured_kind_wins_over_what_the_state_file_says) {
       .history.previous = FC_STATUS_PROCESSING,
       .history.has_ended = true,
       .history.ended_s = EPOCH_S - 10,
-      .history.lost_reported = true,
+      .history.flags = FC_PAST_LOST_REPORTED,
       .outbox = outbox_make(FC_EVENT_BIT(FC_EVENT_LOST), 0),
   };
   ck_assert_int_eq(fc_instance_restore(instance, &record, true, now), FC_OK);

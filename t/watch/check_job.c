@@ -26,7 +26,7 @@ static struct fc_job new_job(void) {
 
 static struct fc_result status_reply(enum fc_status status) {
   struct fc_result result = {.answer = FC_ANSWER_STATUS, .http_code = 200};
-  result.reply.facts.status = status;
+  result.reply.facts.status = (int8_t)status;
   return result;
 }
 
@@ -469,9 +469,9 @@ START_TEST(a_lost_job_that_is_found_late_has_its_series_again) {
   (void)apply_at(&job, &quiet, reply_of(NOT_FOUND), EPOCH_S);
   (void)fc_job_tick(&job, &quiet, EPOCH_S + 86400, &ended);
   ck_assert(ended);
-  ck_assert(job.history.silent);
+  ck_assert(fc_history_has(&job.history, FC_PAST_SILENT));
   (void)apply_at(&job, &quiet, reply_of(PROCESSING), EPOCH_S + 90000);
-  ck_assert(!job.history.silent);
+  ck_assert(!fc_history_has(&job.history, FC_PAST_SILENT));
   ck_assert_int_eq(fc_job_timer_s(&job, &quiet), FC_NEVER);
 }
 END_TEST

@@ -42,7 +42,7 @@ START_TEST(a_name_belongs_to_its_newest_job) {
   ck_assert(!fc_registry_owns_name(b));
   fc_registry_remove(&registry, c);
   ck_assert(fc_registry_owns_name(b));
-  b->history.forgotten = true;
+  fc_history_set(&b->history, FC_PAST_FORGOTTEN, true);
   ck_assert(fc_registry_owns_name(a));
 }
 END_TEST

@@ -18,7 +18,7 @@ static inline void drive_pass_ms(struct fc_now *now, int64_t ms) {
 
 static inline struct fc_result drive_status(enum fc_status status) {
   struct fc_result result = {.answer = FC_ANSWER_STATUS, .http_code = 200};
-  result.reply.facts.status = status;
+  result.reply.facts.status = (int8_t)status;
   return result;
 }
 
