@@ -286,5 +286,5 @@ int main(void) {
   tcase_add_loop_test(thread, a_task_that_hangs_is_left_behind, 0, 2);
   suite_add_tcase(suite, turns);
   suite_add_tcase(suite, thread);
-  return suite_run(suite);
+  return suite_run_apart(suite);
 }

@@ -34,6 +34,7 @@ static void set_up(void) {
   test_folder_make(folder, sizeof(folder), "keyfile");
   (void)snprintf(path, sizeof(path), "%s/key", folder);
   now = (struct fc_now){.mono_ms = 1000000, .epoch_s = 1795458360};
+  woken = 0;
   fc_settings_init(&settings);
   settings.name = strdup("prod");
   instance = fc_instance_new(&settings, 10000, 1);
