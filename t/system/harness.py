@@ -446,11 +446,15 @@ class Collectd:
                         found.append(path)
         return found
 
+    def connects(self, client):
+        """Not yet between the daemon's bind() and its listen()."""
+        return client.connect_ex(self.scratch + "/unixsock") == 0
+
     def ask(self, line):
         """One command to the unixsock plugin; returns the reply's lines."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(10 * PATIENCE)
-            client.connect(self.scratch + "/unixsock")
+            wait_for(lambda: self.connects(client), "the socket is listened on")
             client.sendall(line.encode() + b"\n")
             with client.makefile() as file:
                 status = file.readline().strip()
