@@ -148,12 +148,16 @@ packages_unpack_one() {
 }
 
 # packages_apt WHAT COMMAND...: runs the command; if it fails, renews apt's
-# lists and tries once more.
+# lists and tries once more. Scripts that run side by side take turns: apt does not
+# wait for each of its locks.
 packages_apt() {
+  mkdir -p "$(dirname "$PACKAGES_LOG")" || return
+  (flock 9 && packages_apt_alone "$@" 9>&-) 9>>"$PACKAGES_LOG"
+}
+
+packages_apt_alone() {
   local what=$1 why="see $PACKAGES_LOG"
   shift
-  mkdir -p "$(dirname "$PACKAGES_LOG")" || return
-  : >>"$PACKAGES_LOG" || return
   "$@" >>"$PACKAGES_LOG" 2>&1 && return
   if packages_may_be_root; then
     packages_as_root apt-get update >>"$PACKAGES_LOG" 2>&1 || true
