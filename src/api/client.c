@@ -184,13 +184,12 @@ static bool is_the_apis(const struct fc_reply *reply,
 /* A 200 is an answer only with a status; else its type says what it is. */
 static void judge_status(struct fc_call *call, enum fc_error body_error) {
   struct fc_result *result = &call->result;
-  size_t used = 0;
   if (!body_error && result->reply.facts.status != FC_STATUS_NONE)
     return;
   fail(result, body_error ? body_error : FC_ERR_BODY,
        body_error ? "the body is no complete JSON object"
                   : "the body has no status string");
-  used = strlen(result->detail);
+  size_t used = strlen(result->detail);
   if (call->content_type[0])
     fc_text_append(result->detail, sizeof(result->detail), &used,
                    " (Content-Type: %s)", call->content_type);

@@ -19,8 +19,7 @@ bool ctl_watched_has_ended(const struct ctl_watched *watched) {
 void ctl_watched_take_event(struct ctl_watched *watched,
                             const struct fc_event *event) {
   watched->stalled = event->type == FC_EVENT_STALLED;
-  if (event->type == FC_EVENT_FAILED)
-    fc_text_copy(watched->error, sizeof(watched->error), event->text);
+  fc_text_copy(watched->error, sizeof(watched->error), event->text);
 }
 
 static const char *status_word(const struct ctl_watched *watched) {

@@ -21,7 +21,7 @@ struct ctl_watched {
   bool has_view;
   struct fc_job_view view; /* the last one there was */
   bool stalled;
-  char error[FC_ERROR_TEXT_SIZE]; /* of a failed job */
+  char error[FC_ERROR_TEXT_SIZE]; /* the API's words; "": none */
   bool printed; /* on a pipe: what printed_* say was printed */
   enum fc_status printed_status;
   int printed_percent; /* -1: none */

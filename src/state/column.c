@@ -6,7 +6,6 @@
 #include "src/base/macros.h"
 #include "src/base/text.h"
 
-#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -82,7 +81,7 @@ static struct fc_value count_get(const void *member) {
 static bool count_set(void *member, const struct fc_value *value, char *line) {
   (void)line;
   *(unsigned *)member = (unsigned)value->integer;
-  return value->integer >= 0 && value->integer <= UINT16_MAX;
+  return value->integer >= 1 && value->integer <= UINT16_MAX;
 }
 
 /* Text that the file may have from elsewhere, on its way to a log line. */
@@ -216,10 +215,10 @@ static const struct fc_column job_columns[] = {
 static const struct fc_column event_columns[] = {
     {"event", &type_event, EVENT(type), ALWAYS, FC_COLUMN_HIDDEN},
     {"state", &type_state, EVENT(delivered), ALWAYS, FC_COLUMN_HIDDEN},
-    {"round", &type_count, EVENT(round), EVENT(has_round), FC_COLUMN_HIDDEN},
-    {"status", &type_status, EVENT(status), EVENT(has_status),
+    {"round", &type_count, EVENT(round), EVENT(has_moment), FC_COLUMN_HIDDEN},
+    {"status", &type_status, EVENT(status), EVENT(has_moment),
      FC_COLUMN_HIDDEN},
-    {"previous", &type_status, EVENT(previous), EVENT(has_previous),
+    {"previous", &type_status, EVENT(previous), EVENT(has_moment),
      FC_COLUMN_HIDDEN},
 };
 

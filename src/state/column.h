@@ -64,7 +64,7 @@ struct fc_event_record {
   bool delivered; /* else it is pending */
   unsigned round;
   int8_t status, previous; /* of the job when it came about, enum fc_status */
-  bool has_round, has_status, has_previous; /* not of version 1 */
+  bool has_moment; /* round, status and previous, which version 1 lacks */
 };
 
 enum fc_value_type fc_column_value_type(const struct fc_column *column);

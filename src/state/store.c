@@ -342,12 +342,13 @@ static enum fc_error events_load(struct fc_db *db, const char *instance,
   fc_db_bind_text(db, LOAD_EVENTS, record->id);
   while (fc_db_step(db, LOAD_EVENTS)) {
     struct fc_event_record event = {.round = 0};
-    if (fc_db_record(db, LOAD_EVENTS, &event, line))
-      fc_outbox_restore(&record->outbox.event[event.type], event.delivered,
-                        event.has_round ? event.round : 1,
-                        event.has_status ? event.status : record->facts.status,
-                        event.has_previous ? event.previous
-                                           : record->history.previous);
+    if (!fc_db_record(db, LOAD_EVENTS, &event, line))
+      continue;
+    bool known = event.has_moment && event.round;
+    fc_outbox_restore(&record->outbox.event[event.type], event.delivered,
+                      known ? event.round : 1,
+                      known ? event.status : record->facts.status,
+                      known ? event.previous : record->history.previous);
   }
   return fc_db_end(db, LOAD_EVENTS);
 }
@@ -465,11 +466,9 @@ static enum fc_error event_put(struct fc_db *db, const char *instance,
   const struct fc_event_record record = {
       .type = type,
       .delivered = !fc_outbox_is_pending(event),
-      .has_round = true,
+      .has_moment = true,
       .round = event->round,
-      .has_status = true,
       .status = (int8_t)fc_outbox_status(event),
-      .has_previous = true,
       .previous = (int8_t)fc_outbox_previous(event),
   };
   fc_db_bind(db, PUT_EVENT,

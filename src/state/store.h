@@ -21,6 +21,7 @@
  *     ended            when it was seen final or lost, or NULL
  *     expires_at       of its result, or NULL
  *     notified         when its failure was last reported, or NULL
+ *     duration         seconds, as the API says, or NULL
  *     tokens, credits, percent   or NULL
  *     stalled          0 or 1
  *     flags            set: 1 stalled was reported, 2 lost was, 4 that it

@@ -33,7 +33,7 @@ static void look_at_sunset(struct fc_endpoint *endpoint, bool answers,
   bool last = left_s <= FC_SUNSET_LAST_WARNING_S;
   if (left_s <= 0) {
     endpoint->has_sunset = !answers;
-    (void)fc_outbox_take_back(event_of(endpoint, FC_EVENT_ENDPOINT_SUNSET));
+    fc_outbox_take_back(event_of(endpoint, FC_EVENT_ENDPOINT_SUNSET));
     return;
   }
   if (warned->sunset_reported_s == endpoint->sunset_s &&

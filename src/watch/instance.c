@@ -60,7 +60,7 @@ void fc_instance_add_events(struct fc_instance *instance, struct fc_job *job,
                             unsigned events) {
   struct fc_outbox_event *outbox = job->outbox.event;
   if (events & FC_EVENT_BIT(FC_EVENT_LOST))
-    (void)fc_outbox_take_back(&outbox[FC_EVENT_FOUND]);
+    fc_outbox_take_back(&outbox[FC_EVENT_FOUND]);
   for (unsigned type = 0; type < FC_EVENT_JOB_COUNT; type++)
     if (events & FC_EVENT_BIT(type))
       fc_outbox_add(&outbox[type], (enum fc_status)job->facts.status,
@@ -88,7 +88,7 @@ void fc_instance_add_event(struct fc_instance *instance,
   };
   for (unsigned other = FC_EVENT_ENDPOINT_END; other < FC_EVENT_COUNT; other++)
     if (no_longer_hold[type] & FC_EVENT_BIT(other))
-      (void)fc_outbox_take_back(
+      fc_outbox_take_back(
           fc_instance_event(instance, (enum fc_event_type)other));
   instance->start_s[type - FC_EVENT_ENDPOINT_END] = start_s;
   fc_outbox_add(fc_instance_event(instance, type), FC_STATUS_NONE,

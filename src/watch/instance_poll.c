@@ -75,8 +75,8 @@ static void rest(struct fc_instance *instance) {
   struct fc_health *health = &instance->health;
   if (!fc_health_rested(health))
     return;
-  (void)fc_outbox_take_back(fc_instance_event(instance, FC_EVENT_KEY_REJECTED));
-  (void)fc_outbox_take_back(fc_instance_event(instance, FC_EVENT_API_UNUSABLE));
+  fc_outbox_take_back(fc_instance_event(instance, FC_EVENT_KEY_REJECTED));
+  fc_outbox_take_back(fc_instance_event(instance, FC_EVENT_API_UNUSABLE));
   if (health->reported)
     fc_instance_add_event(instance, FC_EVENT_API_IDLE, health->down_since_s);
 }

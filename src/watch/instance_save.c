@@ -96,43 +96,47 @@ static unsigned stale_sources(const struct fc_instance *instance,
 
 /* The file comes to a job that is there already: configured before it was
  * loaded, or watched from memory while it could not be. */
-static void restore_known(struct fc_instance *instance, struct fc_job *job,
-                          const struct fc_job_record *record, bool clean,
-                          struct fc_now now) {
+static enum fc_error restore_known(struct fc_instance *instance,
+                                   struct fc_job *job,
+                                   const struct fc_job_record *record,
+                                   bool clean, struct fc_now now) {
   unsigned sources = record->history.sources & ~(unsigned)FC_SOURCE_CONFIG &
                      ~stale_sources(instance, job);
   if (job->history.kind != record->history.kind)
-    return;
+    return FC_OK;
+  if (job->kept && sources && fc_instance_is_full(instance)) {
+    fc_instance_refuse_beyond_max(instance, FC_SOURCE_REGISTRATION, record->id,
+                                  now);
+    return FC_ERR_LIMIT;
+  }
   job->history.sources |= (uint8_t)sources;
   if (fc_history_has(&job->history, FC_PAST_FORGOTTEN) && sources)
     fc_instance_watch_again(instance, job, now);
   if (job->facts.status == FC_STATUS_NONE && !job->in_flight &&
       !fc_history_has(&job->history, FC_PAST_FORGOTTEN)) {
     restore_all(instance, job, record, clean);
-    if (fc_history_has(&record->history,
-                       FC_PAST_FORGOTTEN)) /* and it is wanted again */
+    /* One that was forgotten is wanted again. */
+    if (fc_history_has(&record->history, FC_PAST_FORGOTTEN))
       fc_history_set(&job->history, FC_PAST_SILENT, false);
     restore_poll(instance, job, now);
     fc_instance_set_timer(instance, job, now);
-    return;
+    return FC_OK;
   }
   for (size_t i = 0; i < FC_EVENT_JOB_COUNT; i++)
     fc_outbox_merge(&job->outbox.event[i], &record->outbox.event[i],
                     job->facts.status == record->facts.status);
   job->history.first_seen_s =
       fc_min64(job->history.first_seen_s, record->history.first_seen_s);
+  return FC_OK;
 }
 
 enum fc_error fc_instance_restore(struct fc_instance *instance,
                                   const struct fc_job_record *record,
                                   bool clean, struct fc_now now) {
-  enum fc_error error = FC_OK;
   fc_instance_lock(instance);
   struct fc_job *job = fc_registry_find(&instance->registry, record->id);
-  if (job)
-    restore_known(instance, job, record, clean, now);
-  else
-    error = restore_new(instance, record, clean, now);
+  enum fc_error error = job ? restore_known(instance, job, record, clean, now)
+                            : restore_new(instance, record, clean, now);
   fc_instance_unlock(instance);
   return error;
 }

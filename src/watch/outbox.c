@@ -2,6 +2,8 @@
 
 #include "src/watch/outbox.h"
 
+#include "src/base/macros.h"
+
 static void set_stage(struct fc_outbox_event *event,
                       enum fc_outbox_stage stage) {
   event->stage = (uint8_t)stage & 7U;
@@ -34,14 +36,11 @@ void fc_outbox_add(struct fc_outbox_event *event, enum fc_status status,
   set_stage(event, FC_OUTBOX_OWED);
 }
 
-bool fc_outbox_take_back(struct fc_outbox_event *event) {
-  if (event->stage >= FC_OUTBOX_TAKEN)
-    return false;
-  if (event->stage == FC_OUTBOX_NONE)
-    return true;
+void fc_outbox_take_back(struct fc_outbox_event *event) {
+  if (event->stage == FC_OUTBOX_NONE || event->stage >= FC_OUTBOX_TAKEN)
+    return;
   event->round--;
   set_stage(event, event->round ? FC_OUTBOX_DELIVERED : FC_OUTBOX_NONE);
-  return true;
 }
 
 bool fc_outbox_is_ready(const struct fc_outbox_event *event, bool durable) {
@@ -78,11 +77,17 @@ void fc_outbox_unsave(struct fc_outbox_event *event) {
 
 void fc_outbox_merge(struct fc_outbox_event *event,
                      const struct fc_outbox_event *stored, bool same) {
-  bool told = stored->stage == FC_OUTBOX_DELIVERED;
-  if (!told || event->stage >= FC_OUTBOX_TAKEN)
+  bool open = event->stage < FC_OUTBOX_TAKEN;
+  if (stored->stage != FC_OUTBOX_DELIVERED)
     return;
-  if (event->stage == FC_OUTBOX_NONE || same)
+  if (event->stage == FC_OUTBOX_NONE || (open && same)) {
     *event = *stored;
+    return;
+  }
+  /* Of what was delivered meanwhile nobody knows whether it was a repeat. */
+  int64_t round = open ? (int64_t)stored->round + event->round
+                       : fc_max64(stored->round, event->round);
+  event->round = (uint16_t)fc_min64(round, UINT16_MAX);
 }
 
 enum fc_status fc_outbox_status(const struct fc_outbox_event *event) {

@@ -45,8 +45,8 @@ struct fc_outbox_event {
 void fc_outbox_add(struct fc_outbox_event *event, enum fc_status status,
                    enum fc_status previous);
 
-/* It no longer holds. Returns true unless it is too late: it was taken. */
-bool fc_outbox_take_back(struct fc_outbox_event *event);
+/* It no longer holds. Nothing changes once it was taken. */
+void fc_outbox_take_back(struct fc_outbox_event *event);
 
 /* True from owed until delivered. */
 bool fc_outbox_is_pending(const struct fc_outbox_event *event);
@@ -73,7 +73,8 @@ void fc_outbox_restore(struct fc_outbox_event *event, bool delivered,
 
 /* What the state file has of an event meets what is known of it already, as
  * when the file could not be read at the start. What was delivered then is not
- * delivered again, where `same`: the job has the status that it had. */
+ * delivered again, where `same`: the job has the status that it had. What comes
+ * behind it is of a later round. */
 void fc_outbox_merge(struct fc_outbox_event *event,
                      const struct fc_outbox_event *stored, bool same);
 

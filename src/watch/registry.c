@@ -19,7 +19,7 @@ static int compare_names(const void *a, const void *b) {
                 ((const struct fc_name *)b)->text);
 }
 
-/* The key is always the first argument. */
+/* The key is the first argument, in glibc and musl. */
 static int compare_text_with_name(const void *text, const void *name) {
   return strcmp(text, ((const struct fc_name *)name)->text);
 }

@@ -345,7 +345,7 @@ def scale(table, scratch, url):
                   ratio(large, small, "cpu_us_per_poll"), 1.2)
     table.at_most("memory per job, 10 to 100,000 jobs",
                   (median(large, "resident") - median(few, "resident"))
-                  / 99990, 512, " bytes")
+                  / 99990, 448, " bytes")
 
 
 def bodies(table):

@@ -518,6 +518,26 @@ START_TEST(a_stall_that_ends_is_told_too) {
 }
 END_TEST
 
+START_TEST(the_apis_words_stand_behind_any_end_and_no_longer) {
+  struct ctl_watched watched = watched_make(FC_STATUS_LOST);
+  struct fc_event lost = {.type = FC_EVENT_LOST, .text = "Job expired"};
+  struct fc_event found = {.type = FC_EVENT_FOUND};
+  struct fc_event cancelled = {.type = FC_EVENT_CANCELLED, .text = "by user"};
+  FILE *out = print_begin();
+  ctl_watched_take_event(&watched, &lost);
+  ctl_watched_print(&watched, out, NOW);
+  ctl_watched_take_event(&watched, &found);
+  watched.view.facts.status = FC_STATUS_PROCESSING;
+  ctl_watched_print(&watched, out, NOW);
+  ctl_watched_take_event(&watched, &cancelled);
+  watched.view.facts.status = FC_STATUS_CANCELLED;
+  ctl_watched_print(&watched, out, NOW);
+  print_is(out, "2025-11-24T16:00:00Z crawl id-1 lost: Job expired\n"
+                "2025-11-24T16:00:00Z crawl id-1 processing\n"
+                "2025-11-24T16:00:00Z crawl id-1 cancelled: by user\n");
+}
+END_TEST
+
 START_TEST(a_drawn_line_is_never_wider_than_the_terminal) {
   struct ctl_watched watched = watched_make(FC_STATUS_FAILED);
   watched.view.facts.has_percent = true;
@@ -594,6 +614,7 @@ static void add_commands(Suite *suite) {
   tcase_add_test(tests, a_value_of_an_instance_is_told_from_others);
   tcase_add_test(tests, a_change_is_told_once);
   tcase_add_test(tests, a_stall_that_ends_is_told_too);
+  tcase_add_test(tests, the_apis_words_stand_behind_any_end_and_no_longer);
   tcase_add_test(tests, a_drawn_line_is_never_wider_than_the_terminal);
   tcase_add_test(tests, a_drawn_line_shows_how_much_is_done);
 }

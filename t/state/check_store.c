@@ -318,6 +318,20 @@ START_TEST(an_event_comes_back_with_its_moment_and_its_round) {
 }
 END_TEST
 
+/* Column by column, all of which have a value. */
+static void assert_same(const struct fc_job_record *a,
+                        const struct fc_job_record *b) {
+  for (size_t i = 0; i < fc_job_columns.len; i++) {
+    const struct fc_column *column = &fc_job_columns.column[i];
+    struct fc_value x = fc_column_get(column, a), y = fc_column_get(column, b);
+    bool same = x.type == y.type && x.integer == y.integer &&
+                !(x.real < y.real) && !(x.real > y.real) &&
+                (x.type != FC_VALUE_TEXT || strcmp(x.text, y.text) == 0);
+    ck_assert_msg(same && x.type != FC_VALUE_NULL, "%s", column->name);
+  }
+  ck_assert_mem_eq(&a->outbox, &b->outbox, sizeof(a->outbox));
+}
+
 START_TEST(a_job_comes_back_as_it_was_put) {
   struct fc_job_record record = {
       .id = "id-1",
@@ -355,37 +369,11 @@ START_TEST(a_job_comes_back_as_it_was_put) {
   fc_store_close(store, true);
   store = must_open();
   struct loaded loaded = load(store, "prod", 0);
-  const struct fc_job_record *last = &loaded.last;
   ck_assert_uint_eq(loaded.count, 1);
-  ck_assert_str_eq(loaded.ids[0], "id-1");
-  ck_assert_str_eq(loaded.name, "nightly.prices");
-  ck_assert_str_eq(loaded.error, record.error);
-  ck_assert_int_eq(last->history.kind, FC_KIND_BATCH_SCRAPE);
-  ck_assert_uint_eq(last->history.sources, record.history.sources);
-  ck_assert_int_eq(last->facts.status, FC_STATUS_FAILED);
-  ck_assert_int_eq(last->history.previous, FC_STATUS_PROCESSING);
-  ck_assert_int_eq(last->history.first_seen_s, NOW - 5);
-  ck_assert(last->history.has_processing_since && last->history.has_ended);
-  ck_assert(last->facts.has_expires_at && last->history.has_notified);
-  ck_assert(last->facts.has_tokens && last->facts.has_credits &&
-            last->facts.has_percent);
-  ck_assert_int_eq(last->history.processing_since_s, NOW - 4);
-  ck_assert_int_eq(last->history.ended_s, NOW - 3);
-  ck_assert_int_eq(last->facts.expires_at_s, 253402300799);
-  ck_assert_int_eq(last->history.notified_s, NOW - 1);
-  ck_assert_double_eq(last->facts.duration_s, 61.5);
-  ck_assert_double_eq(last->facts.tokens, 0.1);
-  ck_assert_double_eq(last->facts.credits, 1e15);
-  ck_assert_double_eq(last->facts.percent, 99.5);
-  ck_assert(last->history.stalled);
-  ck_assert(fc_history_has(&last->history, FC_PAST_SILENT) &&
-            fc_history_has(&last->history, FC_PAST_FORGOTTEN));
-  ck_assert(!fc_history_has(&last->history, FC_PAST_REPLAYED) &&
-            !fc_history_has(&last->history, FC_PAST_STALL_REPORTED));
-  ck_assert_uint_eq(outbox_pending(&last->outbox),
-                    outbox_pending(&record.outbox));
-  ck_assert_uint_eq(outbox_delivered(&last->outbox),
-                    outbox_delivered(&record.outbox));
+  loaded.last.id = loaded.ids[0];
+  loaded.last.name = loaded.name;
+  loaded.last.error = loaded.error;
+  assert_same(&loaded.last, &record);
   fc_store_close(store, true);
 }
 END_TEST

@@ -657,6 +657,40 @@ START_TEST(what_the_job_owed_as_the_other_kind_holds_nobody_up) {
 }
 END_TEST
 
+/* A JobFile had it, and has it no longer, before the state file could be read,
+ * which knows it as registered too. */
+START_TEST(a_job_of_two_sources_comes_back_as_far_as_there_is_room) {
+  struct fc_job_record record = {
+      .id = "a",
+      .name = "n",
+      .history.kind = FC_KIND_EXTRACT,
+      .history.sources = FC_SOURCE_FILE | FC_SOURCE_REGISTRATION,
+      .facts.status = FC_STATUS_PROCESSING,
+      .history.previous = FC_STATUS_NONE,
+  };
+  bool full = _i;
+  settings.job_file = strdup("unused");
+  settings.accept_registrations = true;
+  settings.max_jobs = 1;
+  renew();
+  fc_instance_file_begin(instance);
+  ck_assert_int_eq(add("a", "n", FC_SOURCE_FILE), FC_OK);
+  fc_instance_file_end(instance, NULL, now);
+  answer("a", status_reply("failed"));
+  ck_assert_str_eq(event(), "extract n (a) failed");
+  fc_instance_file_begin(instance);
+  fc_instance_file_end(instance, NULL, now);
+  ck_assert_uint_eq(stats().jobs[FC_STATUS_FAILED], 0);
+  if (full)
+    ck_assert_int_eq(add("b", "m", FC_SOURCE_REGISTRATION), FC_OK);
+  ck_assert_int_eq(fc_instance_restore(instance, &record, true, now),
+                   full ? FC_ERR_LIMIT : FC_OK);
+  ck_assert_uint_eq(stats().jobs[FC_STATUS_FAILED], !full);
+  ck_assert_int_eq(strncmp(event(), "jobs refused", 12) == 0, full);
+  ck_assert_str_eq(event(), "");
+}
+END_TEST
+
 START_TEST(max_jobs_refuses_and_recovers) {
   settings.max_jobs = 2;
   ck_assert_int_eq(add("a", NULL, FC_SOURCE_REGISTRATION), FC_OK);
@@ -827,6 +861,8 @@ int main(void) {
                  the_configuration_keeps_its_kind_whatever_the_job_file_says);
   tcase_add_test(tests, an_answer_to_the_wrong_question_counts_for_nothing);
   tcase_add_test(tests, what_the_job_owed_as_the_other_kind_holds_nobody_up);
+  tcase_add_loop_test(
+      tests, a_job_of_two_sources_comes_back_as_far_as_there_is_room, 0, 2);
   tcase_add_test(tests, max_jobs_refuses_and_recovers);
   tcase_add_test(tests, with_a_small_budget_no_job_waits_longer_than_its_share);
   tcase_add_test(tests, each_job_is_asked_for_once_per_interval);
