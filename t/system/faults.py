@@ -148,14 +148,15 @@ class FaultTest(SystemTest):
         self.assertLessEqual(max(gaps), 1.5 * interval * PATIENCE)
 
     def check_state(self, daemon, jobs):
-        """The state file is whole and has these {(instance, ID)}."""
+        """The state file is whole and has these {(instance, ID)}, in a moment:
+        it is written beside the polls."""
         file = sqlite3.connect("file:%s/firecrawl.db?mode=ro" % daemon.scratch,
                                uri=True)
         try:
             self.assertEqual(file.execute("PRAGMA quick_check").fetchall(),
                              [("ok",)])
-            known = set(file.execute("SELECT instance, id FROM job"))
-            self.assertEqual(jobs - known, set())
+            wait_until_empty(lambda: jobs - set(file.execute(
+                "SELECT instance, id FROM job")), "the jobs are in the file")
         finally:
             file.close()
 
