@@ -27,11 +27,13 @@ static const struct {
 } rows[FC_METRIC_COUNT] = {
     [FC_METRIC_JOB_STATUS] = {"job_status", "value", DS_TYPE_GAUGE, 0, NAN},
     [FC_METRIC_JOB_EXPIRY] = {"job_expiry", "value", DS_TYPE_GAUGE, NAN, NAN},
+    [FC_METRIC_JOB_STALLED] = {"job_stalled", "value", DS_TYPE_GAUGE, 0, 1},
     [FC_METRIC_DURATION] = {"duration", "seconds", DS_TYPE_GAUGE, 0, NAN},
     [FC_METRIC_JOB_TOKENS] = {"job_tokens", "value", DS_TYPE_GAUGE, 0, NAN},
     [FC_METRIC_JOB_CREDITS] = {"job_credits", "value", DS_TYPE_GAUGE, 0, NAN},
     [FC_METRIC_PERCENT] = {"percent", "value", DS_TYPE_GAUGE, 0, 100.1},
     [FC_METRIC_JOBS] = {"jobs", "value", DS_TYPE_GAUGE, 0, NAN},
+    [FC_METRIC_JOB_ENDS] = {"job_ends", "value", DS_TYPE_DERIVE, 0, NAN},
     [FC_METRIC_API_UP] = {"api_up", "value", DS_TYPE_GAUGE, 0, 1},
     [FC_METRIC_API_SUNSET] = {"api_sunset", "value", DS_TYPE_GAUGE, NAN, NAN},
     [FC_METRIC_POLL_AGE] = {"poll_age", "value", DS_TYPE_GAUGE, 0, NAN},
@@ -137,6 +139,8 @@ static const struct {
 static void dispatch_job(struct pass *pass, const struct fc_job_view *view) {
   const char *base = (const char *)view;
   gauge(pass, FC_METRIC_JOB_STATUS, view->name, view->facts.status);
+  if (view->has_stalled)
+    gauge(pass, FC_METRIC_JOB_STALLED, view->name, view->stalled ? 1 : 0);
   for (size_t i = 0; i < sizeof(job_metrics) / sizeof(job_metrics[0]); i++)
     if (*(const bool *)(base + job_metrics[i].has))
       gauge(pass, job_metrics[i].metric, view->name,
@@ -156,9 +160,12 @@ static void dispatch_jobs(struct pass *pass, struct fc_instance *instance,
 }
 
 static void dispatch_counts(struct pass *pass, const struct fc_stats *stats) {
-  for (int i = 0; i < FC_STATUS_COUNT; i++)
-    gauge(pass, FC_METRIC_JOBS, fc_status_name((enum fc_status)i),
-          (double)stats->jobs[i]);
+  for (int i = 0; i < FC_STATUS_COUNT; i++) {
+    const char *name = fc_status_name((enum fc_status)i);
+    gauge(pass, FC_METRIC_JOBS, name, (double)stats->jobs[i]);
+    if (fc_status_has_ended((enum fc_status)i))
+      counter(pass, FC_METRIC_JOB_ENDS, name, stats->ends[i]);
+  }
   gauge(pass, FC_METRIC_JOBS, "stalled", (double)stats->stalled);
 }
 

@@ -128,7 +128,7 @@ static const struct {
     {404, 404, true, FC_ANSWER_NOT_FOUND, FC_OK, ""},
     {410, 410, false, FC_ANSWER_GONE, FC_OK, ""},
     {401, 401, true, FC_ANSWER_NONE, FC_ERR_AUTH, "the API key was rejected"},
-    {403, 403, true, FC_ANSWER_NONE, FC_ERR_AUTH, "the API key was refused"},
+    {403, 403, true, FC_ANSWER_NONE, FC_ERR_REFUSED, "not allowed"},
     {429, 429, false, FC_ANSWER_NONE, FC_ERR_RATE_LIMIT, "rate limited"},
     {402, 402, false, FC_ANSWER_NONE, FC_ERR_HTTP, "payment required"},
     {404, 404, false, FC_ANSWER_NONE, FC_ERR_HTTP,

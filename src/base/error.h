@@ -22,9 +22,10 @@ enum fc_error {
   FC_ERR_TIMEOUT = -10,    /* the request ran out of its time */
   FC_ERR_HTTP = -11,       /* a reply that is no answer of the API */
   FC_ERR_RATE_LIMIT = -12, /* 429 */
-  FC_ERR_AUTH = -13,       /* 401, 403: the key was rejected */
+  FC_ERR_AUTH = -13,       /* 401: the key was rejected */
   FC_ERR_BODY = -14,       /* truncated, malformed, ambiguous or too large */
   FC_ERR_STATE = -15,      /* the state file cannot be used */
+  FC_ERR_REFUSED = -16,    /* 403: the API does not allow this request */
 };
 
 /* What the `errors` metric counts: its type instances, in this order. */

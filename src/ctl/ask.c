@@ -41,6 +41,7 @@ static const char *advice(const struct fc_settings *settings,
                           enum fc_error error) {
   switch (error) {
   case FC_ERR_AUTH:
+  case FC_ERR_REFUSED:
     return settings->api_key || settings->api_key_file
                ? ": check the key and that it is of this server"
                : ": give a key by --key-file or FIRECRAWL_API_KEY";
@@ -93,7 +94,10 @@ static void take(struct ctl_answer *answer, const struct fc_settings *settings,
   static const struct fc_job_rules rules = {.stall_timeout_s = 0};
   answer->seconds = result->seconds;
   answer->now_s = result->has_date ? result->date_s : now.epoch_s;
-  (void)fc_job_apply(&answer->job, &rules, result, now.mono_ms, answer->now_s);
+  /* A 404 is as old as it can get. */
+  fc_job_miss(&answer->job, now.mono_ms - FC_JOB_MISSING_MS);
+  (void)fc_job_apply(&answer->job, &rules, result->answer, result, now.mono_ms,
+                     answer->now_s);
   if (result->answer == FC_ANSWER_NONE)
     say_failed(answer, settings, result->error, result->detail);
   else if (result->answer != FC_ANSWER_STATUS)
@@ -135,8 +139,6 @@ static void on_result(const struct fc_ticket *ticket,
   struct round *round = data;
   struct ctl_answer *answer = find(round, ticket->id);
   struct fc_now now = now_is();
-  /* A 404 is as old as it can get. */
-  answer->job.first_asked_ms = now.mono_ms - FC_JOB_GRACE_MS;
   take(answer, round->settings, result, now);
   (void)forget(round, ticket->id, now);
   judge(round, result);

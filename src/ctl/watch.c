@@ -111,10 +111,9 @@ static void take_failures(struct watch *watch, const struct fc_stats *stats,
     if (failure->count == watch->failures[i])
       continue;
     watch->failures[i] = failure->count;
-    if (i == FC_CLASS_AUTH) /* an event tells of it */
-      continue;
-    fc_text_append(text, sizeof(text), &used, "%s: %s; it is asked again",
-                   failure->id, failure->detail);
+    bool rejected = i == FC_CLASS_AUTH && !watch->answered;
+    fc_text_append(text, sizeof(text), &used, "%s: %s%s", failure->id,
+                   failure->detail, rejected ? "" : "; it is asked again");
     say(watch, now.epoch_s, text);
   }
   if (stats->codes[404] && !watch->missing)

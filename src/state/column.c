@@ -92,6 +92,13 @@ static bool line_set(void *member, const struct fc_value *value, char *line) {
   return true;
 }
 
+/* Text that goes nowhere but to a comparison. */
+static bool text_set(void *member, const struct fc_value *value, char *line) {
+  (void)line;
+  *(const char **)member = value->text;
+  return true;
+}
+
 static struct fc_value kind_get(const void *member) {
   const struct fc_kind *kind = fc_kind_get(*(const uint8_t *)member);
   return text(kind ? kind->name : NULL);
@@ -163,6 +170,7 @@ static const struct fc_column_type
     type_id = {FC_VALUE_TEXT, FC_FORM_PLAIN, false, string_get, id_set},
     type_name = {FC_VALUE_TEXT, FC_FORM_PLAIN, false, string_get, name_set},
     type_line = {FC_VALUE_TEXT, FC_FORM_PLAIN, true, string_get, line_set},
+    type_text = {FC_VALUE_TEXT, FC_FORM_PLAIN, true, string_get, text_set},
     type_kind = {FC_VALUE_TEXT, FC_FORM_PLAIN, false, kind_get, kind_set},
     type_status = {FC_VALUE_TEXT, FC_FORM_STATUS, false, status_get,
                    status_set},
@@ -230,6 +238,7 @@ static const struct fc_column endpoint_columns[] = {
      FC_COLUMN_HIDDEN},
     {"gone_reported", &type_bool, ENDPOINT(gone_reported), ALWAYS,
      FC_COLUMN_HIDDEN},
+    {"url", &type_text, ENDPOINT(url), ALWAYS, FC_COLUMN_HIDDEN},
 };
 
 const struct fc_columns fc_job_columns = {job_columns, COUNT_OF(job_columns)};

@@ -168,7 +168,9 @@ static enum fc_error columns_add(struct fc_store *store, const char *failure) {
   static const struct {
     const char *name;
     const struct fc_columns *columns;
-  } tables[] = {{"job", &fc_job_columns}, {"notification", &fc_event_columns}};
+  } tables[] = {{"job", &fc_job_columns},
+                {"notification", &fc_event_columns},
+                {"endpoint", &fc_endpoint_columns}};
   enum fc_error error = FC_OK;
   for (size_t t = 0; t < COUNT_OF(tables); t++)
     for (size_t i = 0; !error && i < tables[t].columns->len; i++)

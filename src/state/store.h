@@ -39,7 +39,8 @@
  *                      1: it is the first round then)
  *   endpoint      one row per instance and kind:
  *     instance, kind, sunset_reported (a date or 0), last_warning (0 or 1),
- *     gone_reported (0 or 1)
+ *     gone_reported (0 or 1), and the instance's URL, for which alone it counts
+ *     (NULL in rows of version 1: for any)
  *   meta          key, value: "clean" is 1 after a shutdown in good order and 0
  *                 while a daemon runs and after a crash
  *

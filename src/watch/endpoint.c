@@ -4,13 +4,15 @@
 
 #include "src/base/timestamp.h"
 
+#include <string.h>
+
 void fc_endpoint_init(struct fc_endpoint *endpoint, const struct fc_kind *kind,
-                      bool is_cloud) {
+                      const char *url, bool is_cloud) {
   *endpoint = (struct fc_endpoint){
       .kind = kind,
       .sunset_s = is_cloud ? kind->cloud_end_s : 0,
-      .warned.kind = (uint8_t)kind->id,
-      .told.kind = (uint8_t)kind->id,
+      .warned = {.kind = (uint8_t)kind->id, .url = url},
+      .told = {.kind = (uint8_t)kind->id, .url = url},
   };
   endpoint->has_sunset = endpoint->sunset_s != 0;
 }
@@ -44,9 +46,28 @@ static void look_at_sunset(struct fc_endpoint *endpoint, bool answers,
   add_event(endpoint, FC_EVENT_ENDPOINT_SUNSET, now_s);
 }
 
-void fc_endpoint_learn(struct fc_endpoint *endpoint,
+/* Where its end was told and its return was not, nobody has to hear of the
+ * end again. */
+static void has_gone(struct fc_endpoint *endpoint, int64_t now_s) {
+  struct fc_outbox_event *back = event_of(endpoint, FC_EVENT_ENDPOINT_BACK);
+  fc_outbox_take_back(back);
+  endpoint->warned.gone_reported = true;
+  if (!endpoint->told.gone_reported || fc_outbox_is_pending(back))
+    add_event(endpoint, FC_EVENT_ENDPOINT_GONE, now_s);
+}
+
+static void has_come_back(struct fc_endpoint *endpoint, int64_t now_s) {
+  struct fc_outbox_event *gone = event_of(endpoint, FC_EVENT_ENDPOINT_GONE);
+  fc_outbox_take_back(gone);
+  endpoint->warned.gone_reported = false;
+  if (endpoint->told.gone_reported || fc_outbox_is_pending(gone))
+    add_event(endpoint, FC_EVENT_ENDPOINT_BACK, now_s);
+}
+
+bool fc_endpoint_learn(struct fc_endpoint *endpoint,
                        const struct fc_result *result, int64_t now_s) {
   bool gone = result->answer == FC_ANSWER_GONE;
+  bool was_gone = endpoint->warned.gone_reported;
   if (result->successor[0])
     fc_text_copy(endpoint->successor, sizeof(endpoint->successor),
                  result->successor);
@@ -56,10 +77,13 @@ void fc_endpoint_learn(struct fc_endpoint *endpoint,
   }
   if (endpoint->has_sunset && result->answer != FC_ANSWER_NONE)
     look_at_sunset(endpoint, !gone, now_s);
-  if (gone && !endpoint->warned.gone_reported) {
-    endpoint->warned.gone_reported = true;
-    add_event(endpoint, FC_EVENT_ENDPOINT_GONE, now_s);
-  }
+  if (result->answer == FC_ANSWER_NONE || gone == was_gone)
+    return false;
+  if (gone)
+    has_gone(endpoint, now_s);
+  else
+    has_come_back(endpoint, now_s);
+  return was_gone;
 }
 
 static void say(const struct fc_endpoint *endpoint, struct fc_event *event) {
@@ -67,6 +91,8 @@ static void say(const struct fc_endpoint *endpoint, struct fc_event *event) {
   const char *successor =
       fc_kind_successor(endpoint->kind, endpoint->successor);
   size_t size = sizeof(event->text), used = 0;
+  if (event->type == FC_EVENT_ENDPOINT_BACK)
+    return;
   if (event->type == FC_EVENT_ENDPOINT_GONE)
     fc_text_append(text, size, &used,
                    "the server answers 410, its jobs cannot be watched");
@@ -94,11 +120,11 @@ void fc_endpoint_deliver(struct fc_endpoint *endpoint,
                          enum fc_event_type type) {
   struct fc_endpoint_record *told = &endpoint->told;
   fc_outbox_deliver(event_of(endpoint, type));
-  if (type == FC_EVENT_ENDPOINT_GONE) {
-    told->gone_reported = true;
-  } else {
+  if (type == FC_EVENT_ENDPOINT_SUNSET) {
     told->sunset_reported_s = endpoint->warned.sunset_reported_s;
     told->last_warning_given = endpoint->warned.last_warning_given;
+  } else {
+    told->gone_reported = type == FC_EVENT_ENDPOINT_GONE;
   }
   endpoint->unsaved = true;
 }
@@ -107,6 +133,8 @@ void fc_endpoint_restore(struct fc_endpoint *endpoint,
                          const struct fc_endpoint_record *record) {
   struct fc_endpoint_record *warned = &endpoint->warned,
                             *told = &endpoint->told;
+  if (record->url && strcmp(record->url, told->url) != 0)
+    return;
   if (!warned->sunset_reported_s) {
     warned->sunset_reported_s = told->sunset_reported_s =
         record->sunset_reported_s;

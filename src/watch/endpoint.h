@@ -34,15 +34,17 @@ struct fc_endpoint {
   char successor[FC_WORD_SIZE];
 };
 
-/* `is_cloud`: the server is Firecrawl's own, whose dates are known. */
+/* `url` is the server's, borrowed; `is_cloud`: it is Firecrawl's own, whose
+ * dates are known. */
 void fc_endpoint_init(struct fc_endpoint *endpoint, const struct fc_kind *kind,
-                      bool is_cloud);
+                      const char *url, bool is_cloud);
 
 /* What a result says of the endpoint, and what is to be reported of that. A
  * sunset is warned of once per date, and once more in its last week; of one
  * that has passed there is nothing to warn, and if the endpoint still answers
- * then, it was none (RFC 8594). */
-void fc_endpoint_learn(struct fc_endpoint *endpoint,
+ * then, it was none (RFC 8594). Returns true when one that was gone (410) is
+ * back. */
+bool fc_endpoint_learn(struct fc_endpoint *endpoint,
                        const struct fc_result *result, int64_t now_s);
 
 /* Takes the next event; false where there is none. */
@@ -51,7 +53,7 @@ bool fc_endpoint_take(struct fc_endpoint *endpoint, struct fc_event *event);
 /* The event that was taken was delivered. */
 void fc_endpoint_deliver(struct fc_endpoint *endpoint, enum fc_event_type type);
 
-/* What an earlier run reported; what this one did is newer. */
+/* What an earlier run reported, of this server; what this one did is newer. */
 void fc_endpoint_restore(struct fc_endpoint *endpoint,
                          const struct fc_endpoint_record *record);
 

@@ -28,11 +28,13 @@ enum fc_event_type {
   /* of a kind of job on this server */
   FC_EVENT_ENDPOINT_GONE = FC_EVENT_JOB_COUNT,
   FC_EVENT_ENDPOINT_SUNSET,
+  FC_EVENT_ENDPOINT_BACK, /* after gone */
   FC_EVENT_ENDPOINT_END,
   /* of the instance; each OKAY behind what it ends */
   FC_EVENT_KEY_REJECTED = FC_EVENT_ENDPOINT_END,
+  FC_EVENT_KEY_MISSING,
   FC_EVENT_API_UNUSABLE,
-  FC_EVENT_API_USABLE, /* again, after either of the two */
+  FC_EVENT_API_USABLE, /* again, after any of the three */
   FC_EVENT_API_IDLE,   /* the same: nothing is left to ask it for */
   FC_EVENT_JOBS_REFUSED,
   FC_EVENT_JOBS_ACCEPTED, /* again */

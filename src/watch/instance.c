@@ -27,7 +27,7 @@ struct fc_instance *fc_instance_new(const struct fc_settings *settings,
   instance->interval_ms = interval_ms;
   for (size_t i = 0; i < FC_KIND_COUNT; i++)
     fc_endpoint_init(&instance->endpoints[i], fc_kind_get((enum fc_kind_id)i),
-                     fc_settings_is_cloud(settings));
+                     settings->url, fc_settings_is_cloud(settings));
   instance->rules = (struct fc_job_rules){
       .stall_timeout_s = settings->stall_timeout_s,
       .expiry_warning_s = settings->expiry_warning_s,
@@ -80,6 +80,8 @@ void fc_instance_add_event(struct fc_instance *instance,
       [FC_EVENT_KEY_REJECTED] = FC_EVENT_BIT(FC_EVENT_API_UNUSABLE) |
                                 FC_EVENT_BIT(FC_EVENT_API_USABLE) |
                                 FC_EVENT_BIT(FC_EVENT_API_IDLE),
+      [FC_EVENT_KEY_MISSING] =
+          FC_EVENT_BIT(FC_EVENT_API_USABLE) | FC_EVENT_BIT(FC_EVENT_API_IDLE),
       [FC_EVENT_API_UNUSABLE] =
           FC_EVENT_BIT(FC_EVENT_API_USABLE) | FC_EVENT_BIT(FC_EVENT_API_IDLE),
       [FC_EVENT_API_IDLE] = FC_EVENT_BIT(FC_EVENT_API_USABLE),

@@ -33,10 +33,6 @@
 
 struct fc_instance;
 
-enum {
-  FC_API_DOWN_INTERVALS = 3 /* api_up 0 for so long: unusable */
-};
-
 /* `settings` is borrowed and must outlive the instance; interval_ms (> 0)
  * counts where the settings have none. The seed decides jitter and phases. NULL
  * when memory is short. The settings' own jobs are not yet in it. */
@@ -113,15 +109,19 @@ bool fc_instance_take_result(struct fc_instance *instance,
                              const struct fc_ticket *ticket,
                              const struct fc_result *result, struct fc_now now);
 
-/* What a result means for src/watch/schedule.h. Pure. */
+/* What a result means for src/watch/schedule.h, as far as it tells. Pure. */
 enum fc_outcome fc_instance_outcome(const struct fc_result *result);
+
+/* The key's file was read, whether there is a new key or not. Any thread. */
+void fc_instance_key_read(struct fc_instance *instance);
 
 /* There is a new key: a pause because of a rejected one ends. */
 void fc_instance_key_changed(struct fc_instance *instance, struct fc_now now);
 
-/* No request can be made, because there is no usable key; `text` says why. */
-void fc_instance_key_unusable(struct fc_instance *instance, const char *text,
-                              struct fc_now now);
+/* No request can be made, because there is no usable key; `text` says why. Any
+ * thread. */
+void fc_instance_key_missing(struct fc_instance *instance, const char *text,
+                             struct fc_now now);
 
 /* Something to be logged (src/watch/reports.h), kept until the reader takes
  * it. */
@@ -142,6 +142,7 @@ void fc_instance_stats(struct fc_instance *instance, struct fc_now now,
 /* What the series of one job show; has_* is false where nothing is known. */
 struct fc_job_view {
   struct fc_facts facts;
+  bool has_stalled, stalled; /* now, or until an hour ago */
   bool has_expiry;
   double expiry_s; /* seconds until it expires; negative: since */
   char name[FC_NAME_MAX + 1];

@@ -92,7 +92,6 @@ static enum fc_error add_new(struct fc_instance *instance,
               busy ? fc_schedule_slot_ms(&instance->schedule, job->phase_ms,
                                          now.mono_ms)
                    : now.mono_ms);
-  job->file_pass = instance->file_pass - 1;
   job->last_asked_ms = now.mono_ms;
   *added = job;
   return FC_OK;
@@ -157,10 +156,10 @@ static void change_kind(struct fc_instance *instance, struct fc_job *job,
 }
 
 /* The file's claim on a job, once per reading. */
-static enum fc_error claim(struct fc_instance *instance, struct fc_job *job) {
-  if (job->file_pass == instance->file_pass)
+static enum fc_error claim(struct fc_job *job) {
+  if (job->listed)
     return FC_ERR_EXISTS;
-  job->file_pass = instance->file_pass;
+  job->listed = true;
   return FC_OK;
 }
 
@@ -170,7 +169,7 @@ static enum fc_error add_locked(struct fc_instance *instance,
                                 struct fc_now now) {
   struct fc_job *job = fc_registry_find(&instance->registry, id);
   bool from_file = source == FC_SOURCE_FILE;
-  if (job && from_file && claim(instance, job))
+  if (job && from_file && claim(job))
     return FC_ERR_EXISTS;
   bool is_new = !job || fc_history_has(&job->history, FC_PAST_FORGOTTEN) ||
                 !(job->history.sources & (uint8_t)source);
@@ -191,7 +190,7 @@ static enum fc_error add_locked(struct fc_instance *instance,
   if (unsure)
     fc_job_doubt(job);
   if (from_file)
-    (void)claim(instance, job);
+    (void)claim(job);
   else if (taken)
     refuse_no_more(instance, source);
   job->history.sources |= (uint8_t)source;
@@ -232,7 +231,9 @@ enum fc_error fc_instance_forget(struct fc_instance *instance, const char *id,
 
 void fc_instance_file_begin(struct fc_instance *instance) {
   fc_instance_lock(instance);
-  instance->file_pass++;
+  instance->file_read = true;
+  for (struct fc_job *job = instance->registry.first; job; job = job->next)
+    job->listed = false;
   fc_instance_unlock(instance);
 }
 
@@ -242,8 +243,7 @@ void fc_instance_file_end(struct fc_instance *instance, const char *refused,
   fc_instance_lock(instance);
   for (struct fc_job *job = instance->registry.first; job; job = next) {
     next = job->next;
-    if ((job->history.sources & FC_SOURCE_FILE) &&
-        job->file_pass != instance->file_pass)
+    if ((job->history.sources & FC_SOURCE_FILE) && !job->listed)
       take_sources(instance, job, FC_SOURCE_FILE, now);
   }
   if (refused)

@@ -76,14 +76,34 @@ static void rest(struct fc_instance *instance) {
   if (!fc_health_rested(health))
     return;
   fc_outbox_take_back(fc_instance_event(instance, FC_EVENT_KEY_REJECTED));
+  fc_outbox_take_back(fc_instance_event(instance, FC_EVENT_KEY_MISSING));
   fc_outbox_take_back(fc_instance_event(instance, FC_EVENT_API_UNUSABLE));
   if (health->reported)
-    fc_instance_add_event(instance, FC_EVENT_API_IDLE, health->down_since_s);
+    fc_instance_add_event(instance, FC_EVENT_API_IDLE, health->failing_since_s);
+}
+
+/* What is being reported of the API is how it is now. */
+static void add_problem(struct fc_instance *instance, enum fc_problem problem) {
+  static const enum fc_event_type events[] = {
+      [FC_PROBLEM_API] = FC_EVENT_API_UNUSABLE,
+      [FC_PROBLEM_KEY_MISSING] = FC_EVENT_KEY_MISSING,
+      [FC_PROBLEM_KEY_REJECTED] = FC_EVENT_KEY_REJECTED,
+  };
+  const struct fc_health *health = &instance->health;
+  silence(instance);
+  if (problem == FC_PROBLEM_KEY_MISSING)
+    fc_stats_fail(&instance->stats, FC_CLASS_AUTH, "", health->text);
+  fc_instance_add_event(instance, events[problem], health->failing_since_s);
+}
+
+/* How long trouble lasts before it is a problem. */
+static int64_t patience_ms(const struct fc_instance *instance) {
+  enum { INTERVALS = 3, MIN_MS = 30 * 1000, MAX_MS = 15 * 60 * 1000 };
+  return fc_max64(MIN_MS, fc_min64(INTERVALS * instance->interval_ms, MAX_MS));
 }
 
 /* Returns when time alone counts next, monotonic. */
 static int64_t tick(struct fc_instance *instance, struct fc_now now) {
-  int64_t patience_ms = FC_API_DOWN_INTERVALS * instance->interval_ms;
   struct fc_health *health = &instance->health;
   struct fc_heap *timers = &instance->registry.timers;
   struct fc_heap_node *node;
@@ -91,13 +111,12 @@ static int64_t tick(struct fc_instance *instance, struct fc_now now) {
     rest(instance);
   while ((node = fc_heap_first(timers)) && node->key <= now.mono_ms)
     job_tick(instance, fc_registry_job_of_timer(node), now);
-  if (fc_health_tick(health, patience_ms, now.mono_ms)) {
-    silence(instance);
-    fc_instance_add_event(instance, FC_EVENT_API_UNUSABLE,
-                          health->down_since_s);
-  }
+  enum fc_problem problem =
+      fc_health_tick(health, patience_ms(instance), now.mono_ms);
+  if (problem)
+    add_problem(instance, problem);
   return fc_min64(node ? node->key : FC_NEVER,
-                  fc_health_due_ms(health, patience_ms));
+                  fc_health_due_ms(health, patience_ms(instance)));
 }
 
 static void take(struct fc_instance *instance, struct fc_job *job,
@@ -113,9 +132,6 @@ static void take(struct fc_instance *instance, struct fc_job *job,
   fc_heap_remove(&instance->registry.polls, &job->poll);
   fc_schedule_started(&instance->schedule, now.mono_ms);
   job->in_flight = true;
-  if (!job->asked)
-    job->first_asked_ms = now.mono_ms;
-  job->asked = true;
   job->last_asked_ms = now.mono_ms;
 }
 
@@ -156,20 +172,46 @@ bool fc_instance_next(struct fc_instance *instance, struct fc_now now,
   return due;
 }
 
-static void api_is_up(struct fc_instance *instance) {
+static void api_has_failed(struct fc_instance *instance, enum fc_cause cause,
+                           const char *text, struct fc_now now) {
   struct fc_health *health = &instance->health;
-  if (fc_health_answered(health))
-    fc_instance_add_event(instance, FC_EVENT_API_USABLE, health->down_since_s);
+  if (!fc_instance_has_work(instance))
+    return;
+  if (fc_health_failed(health, cause, text, now.mono_ms,
+                       fc_instance_epoch_s(instance, now)))
+    add_problem(instance, FC_PROBLEM_KEY_REJECTED);
+  if (!instance->settings->api_key_file)
+    fc_health_key_read(health);
 }
 
-static void api_is_down(struct fc_instance *instance, const char *text,
-                        bool rejected, struct fc_now now) {
+/* What the result says of the API, once the schedule and the job know it. */
+static void judge_api(struct fc_instance *instance, enum fc_outcome outcome,
+                      const struct fc_result *result, struct fc_now now) {
   struct fc_health *health = &instance->health;
-  if (fc_instance_has_work(instance) &&
-      fc_health_failed(health, text, rejected, now.mono_ms,
-                       fc_instance_epoch_s(instance, now)))
-    fc_instance_add_event(instance, FC_EVENT_KEY_REJECTED,
-                          health->down_since_s);
+  bool is_over = false;
+  switch (outcome) {
+  case FC_OUTCOME_ANSWER:
+    is_over = fc_health_answered(health);
+    break;
+  case FC_OUTCOME_RATE_LIMIT:
+    is_over = fc_health_paused(health, instance->schedule.pause_until_ms,
+                               now.mono_ms);
+    if (fc_health_is_paused_long(health, patience_ms(instance)))
+      silence(instance);
+    break;
+  case FC_OUTCOME_REJECTED:
+    api_has_failed(instance, FC_CAUSE_REJECTED, result->detail, now);
+    break;
+  case FC_OUTCOME_FAILURE:
+    api_has_failed(instance,
+                   result->error == FC_ERR_REFUSED ? FC_CAUSE_REFUSED
+                                                   : FC_CAUSE_OTHER,
+                   result->detail, now);
+    break;
+  }
+  if (is_over)
+    fc_instance_add_event(instance, FC_EVENT_API_USABLE,
+                          health->failing_since_s);
 }
 
 enum fc_outcome fc_instance_outcome(const struct fc_result *result) {
@@ -210,8 +252,12 @@ static int64_t next_turn_ms(struct fc_instance *instance, struct fc_job *job,
   }
   job->failures = 0;
   if (job->facts.status == FC_STATUS_LOST)
-    return now.mono_ms + fc_schedule_pause_ms(schedule, job->misses,
-                                              FC_SCHEDULE_LOST_PAUSE_MAX_MS);
+    return now.mono_ms +
+           fc_max64(instance->interval_ms,
+                    fc_schedule_pause_ms(schedule, job->misses,
+                                         FC_SCHEDULE_LOST_PAUSE_MAX_MS));
+  if (job->missing)
+    return now.mono_ms + fc_schedule_retry_ms(schedule);
   return fc_schedule_slot_ms(schedule, job->phase_ms,
                              now.mono_ms + instance->interval_ms / 2);
 }
@@ -248,14 +294,42 @@ static void report_unknown_word(struct fc_instance *instance,
                     fc_kind_get(job->history.kind)->name, job->id, word);
 }
 
+/* Its own 403 is about the job where others were answered since the last one,
+ * and a failure where none was. */
+static enum fc_answer answer_about(struct fc_instance *instance,
+                                   struct fc_job *job,
+                                   const struct fc_result *result,
+                                   struct fc_now now) {
+  if (result->answer != FC_ANSWER_NONE) {
+    instance->answered = job;
+    instance->era += instance->era_used;
+    instance->era_used = false;
+  }
+  if (result->error != FC_ERR_REFUSED)
+    return result->answer;
+  bool is_its_own = job->missing && job->refused_era != instance->era;
+  fc_job_miss(job, now.mono_ms);
+  job->refused_era = instance->era;
+  instance->era_used = true;
+  return is_its_own ? FC_ANSWER_NOT_FOUND : FC_ANSWER_NONE;
+}
+
+static void count_end(struct fc_instance *instance, int before, int status) {
+  if (status != before && fc_status_has_ended((enum fc_status)status))
+    instance->stats.ends[status]++;
+}
+
 static void apply(struct fc_instance *instance, struct fc_job *job,
-                  const struct fc_result *result, struct fc_now now) {
+                  enum fc_answer answer, const struct fc_result *result,
+                  struct fc_now now) {
   struct fc_facts before = job->facts;
   bool stalled = job->history.stalled;
   fc_registry_uncount(&instance->registry, job);
-  unsigned events = fc_job_apply(job, &instance->rules, result, now.mono_ms,
-                                 fc_instance_epoch_s(instance, now));
+  unsigned events =
+      fc_job_apply(job, &instance->rules, answer, result, now.mono_ms,
+                   fc_instance_epoch_s(instance, now));
   fc_registry_count(&instance->registry, job);
+  count_end(instance, before.status, job->facts.status);
   fc_instance_add_events(instance, job, events);
   if (job->facts.status == FC_STATUS_UNKNOWN &&
       before.status != FC_STATUS_UNKNOWN)
@@ -267,32 +341,20 @@ static void apply(struct fc_instance *instance, struct fc_job *job,
     fc_instance_changed(instance, job, false);
 }
 
-static void result_locked(struct fc_instance *instance,
-                          const struct fc_ticket *ticket,
-                          const struct fc_result *result,
-                          enum fc_outcome outcome, struct fc_now now) {
+/* All jobs of an endpoint that was gone are asked for at once. */
+static void come_back(struct fc_instance *instance, enum fc_kind_id kind,
+                      struct fc_now now) {
+  for (struct fc_job *job = instance->registry.first; job; job = job->next)
+    if (job->history.kind == (uint8_t)kind && job->poll.place &&
+        job->facts.status == FC_STATUS_LOST)
+      fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
+}
+
+static void judge_job(struct fc_instance *instance,
+                      const struct fc_ticket *ticket, enum fc_answer answer,
+                      const struct fc_result *result, enum fc_outcome outcome,
+                      struct fc_now now) {
   struct fc_job *job = ticket->job;
-  bool first_date = result->has_date && !instance->clock.known;
-  if (result->has_date)
-    fc_serverclock_learn(&instance->clock, result->date_s, now);
-  if (first_date)
-    clamp_stamps(instance, now);
-  fc_stats_count(&instance->stats, ticket->id, result);
-  fc_endpoint_learn(&instance->endpoints[ticket->kind->id], result,
-                    fc_instance_epoch_s(instance, now));
-  if (outcome == FC_OUTCOME_ANSWER)
-    api_is_up(instance);
-  else
-    api_is_down(instance, result->detail, outcome == FC_OUTCOME_REJECTED, now);
-  if (outcome == FC_OUTCOME_ANSWER)
-    instance->answered = job;
-  bool was_closed = fc_schedule_is_closed(&instance->schedule);
-  bool opened =
-      fc_schedule_ended(&instance->schedule, outcome,
-                        result->has_retry_after ? result->retry_after_s : -1,
-                        ticket->started_ms, now.mono_ms);
-  if (!was_closed && fc_schedule_is_closed(&instance->schedule))
-    silence(instance);
   job->in_flight = false;
   if (fc_history_has(&job->history, FC_PAST_FORGOTTEN)) {
     fc_instance_drop_if_unused(instance, job);
@@ -300,25 +362,54 @@ static void result_locked(struct fc_instance *instance,
     /* Asked before it was known what it is. */
     fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
   } else {
-    apply(instance, job, result, now);
+    apply(instance, job, answer, result, now);
     if (!fc_status_is_final(job->facts.status))
       fc_heap_set(&instance->registry.polls, &job->poll,
                   next_turn_ms(instance, job, ticket, outcome, result, now));
     fc_instance_set_timer(instance, job, now);
   }
+}
+
+/* Returns whether the key was rejected. */
+static bool result_locked(struct fc_instance *instance,
+                          const struct fc_ticket *ticket,
+                          const struct fc_result *result, struct fc_now now) {
+  struct fc_job *job = ticket->job;
+  bool first_date = result->has_date && !instance->clock.known;
+  if (result->has_date)
+    fc_serverclock_learn(&instance->clock, result->date_s, now);
+  if (first_date)
+    clamp_stamps(instance, now);
+  fc_stats_count(&instance->stats, ticket->id, result);
+  if (fc_endpoint_learn(&instance->endpoints[ticket->kind->id], result,
+                        fc_instance_epoch_s(instance, now)))
+    come_back(instance, ticket->kind->id, now);
+  enum fc_answer answer = answer_about(instance, job, result, now);
+  enum fc_outcome outcome = answer == FC_ANSWER_NONE
+                                ? fc_instance_outcome(result)
+                                : FC_OUTCOME_ANSWER;
+  bool was_closed = fc_schedule_is_closed(&instance->schedule);
+  bool opened =
+      fc_schedule_ended(&instance->schedule, outcome,
+                        result->has_retry_after ? result->retry_after_s : -1,
+                        ticket->started_ms, now.mono_ms);
+  if (!was_closed && fc_schedule_is_closed(&instance->schedule))
+    silence(instance);
+  judge_job(instance, ticket, answer, result, outcome, now);
+  judge_api(instance, outcome, result, now);
   if (opened)
     spread(instance, now);
+  return outcome == FC_OUTCOME_REJECTED;
 }
 
 bool fc_instance_take_result(struct fc_instance *instance,
                              const struct fc_ticket *ticket,
                              const struct fc_result *result,
                              struct fc_now now) {
-  enum fc_outcome outcome = fc_instance_outcome(result);
   fc_instance_lock(instance);
-  result_locked(instance, ticket, result, outcome, now);
+  bool rejected = result_locked(instance, ticket, result, now);
   fc_instance_unlock(instance);
-  return outcome == FC_OUTCOME_REJECTED;
+  return rejected;
 }
 
 /* The job that is asked first behind a closed gate (next_node) has just had its
@@ -326,6 +417,7 @@ bool fc_instance_take_result(struct fc_instance *instance,
 void fc_instance_key_changed(struct fc_instance *instance, struct fc_now now) {
   fc_instance_lock(instance);
   fc_schedule_key_changed(&instance->schedule, now.mono_ms);
+  fc_health_key_changed(&instance->health);
   struct fc_job *answered = instance->answered;
   if (answered && answered->poll.place &&
       fc_schedule_is_closed(&instance->schedule))
@@ -334,10 +426,15 @@ void fc_instance_key_changed(struct fc_instance *instance, struct fc_now now) {
   fc_instance_unlock(instance);
 }
 
-void fc_instance_key_unusable(struct fc_instance *instance, const char *text,
-                              struct fc_now now) {
+void fc_instance_key_read(struct fc_instance *instance) {
   fc_instance_lock(instance);
-  fc_stats_fail(&instance->stats, FC_CLASS_AUTH, "", text);
-  api_is_down(instance, text, true, now);
+  fc_health_key_read(&instance->health);
+  fc_instance_unlock(instance);
+}
+
+void fc_instance_key_missing(struct fc_instance *instance, const char *text,
+                             struct fc_now now) {
+  fc_instance_lock(instance);
+  api_has_failed(instance, FC_CAUSE_NO_KEY, text, now);
   fc_instance_unlock(instance);
 }

@@ -49,7 +49,9 @@ struct fc_instance {
   bool unsure;      /* listed jobs may have been reported before */
   size_t kept;      /* forgotten jobs that are kept */
   struct fc_job *answered; /* the last that was; NULL: none, or removed */
-  uint32_t file_pass;      /* counts readings of the JobFile */
+  uint8_t era;             /* a new one begins with an answer ... */
+  bool era_used;           /* ... after a job was refused in the one before */
+  bool file_read;          /* a reading of the JobFile has begun */
   bool state_unusable;
   int64_t state_since_s;               /* epoch */
   char state_text[FC_ERROR_TEXT_SIZE]; /* why */

@@ -12,7 +12,7 @@ static void fill_stats(const struct fc_instance *instance, int64_t now_s,
   *stats = instance->stats;
   memcpy(stats->jobs, instance->registry.counts, sizeof(stats->jobs));
   stats->stalled = instance->registry.stalled;
-  stats->has_api_up = instance->health.heard && fc_instance_has_work(instance);
+  stats->has_api_up = instance->health.known && fc_instance_has_work(instance);
   stats->api_up = instance->health.up;
   for (size_t i = 0; i < FC_KIND_COUNT; i++) {
     const struct fc_endpoint *endpoint = &instance->endpoints[i];
@@ -60,9 +60,10 @@ static bool has_series(const struct fc_instance *instance,
          (final || job->fresh) && fc_registry_owns_name(job);
 }
 
-static void fill_view(const struct fc_job *job, int64_t now_s,
+static void fill_view(const struct fc_job *job, int64_t now_s, int64_t mono_ms,
                       struct fc_job_view *view) {
   view->facts = job->facts;
+  view->has_stalled = fc_job_stalled(job, mono_ms, &view->stalled);
   view->has_expiry =
       job->facts.has_expires_at && job->facts.status != FC_STATUS_LOST;
   view->expiry_s = (double)(job->facts.expires_at_s - now_s);
@@ -74,7 +75,7 @@ static void fill_view(const struct fc_job *job, int64_t now_s,
 
 static void age_of(struct fc_instance *instance, const struct fc_job *job,
                    int64_t now_ms) {
-  if (fc_status_is_final(job->facts.status) ||
+  if (fc_status_has_ended(job->facts.status) ||
       fc_history_has(&job->history, FC_PAST_FORGOTTEN))
     return;
   /* It may have been asked for since the reader looked at the clock. */
@@ -102,7 +103,7 @@ bool fc_instance_views(struct fc_instance *instance, struct fc_now now,
       break;
     age_of(instance, job, now.mono_ms);
     if (has_series(instance, job))
-      fill_view(job, now_s, &views[filled++]);
+      fill_view(job, now_s, now.mono_ms, &views[filled++]);
   }
   if (!job) {
     instance->has_poll_age = instance->pass_has_age;
@@ -175,6 +176,7 @@ static const char *text_of(const struct fc_instance *instance,
                            enum fc_event_type type) {
   switch (type) {
   case FC_EVENT_KEY_REJECTED:
+  case FC_EVENT_KEY_MISSING:
   case FC_EVENT_API_UNUSABLE:
     return instance->health.text;
   case FC_EVENT_STATE_UNUSABLE:
@@ -224,7 +226,8 @@ static void job_delivered(struct fc_instance *instance, struct fc_job *job,
 static void instance_delivered(struct fc_instance *instance,
                                enum fc_event_type type) {
   fc_outbox_deliver(fc_instance_event(instance, type));
-  if (type == FC_EVENT_KEY_REJECTED || type == FC_EVENT_API_UNUSABLE)
+  if (type == FC_EVENT_KEY_REJECTED || type == FC_EVENT_KEY_MISSING ||
+      type == FC_EVENT_API_UNUSABLE)
     instance->health.reported = true;
   if (type == FC_EVENT_API_USABLE || type == FC_EVENT_API_IDLE)
     instance->health.reported = false;

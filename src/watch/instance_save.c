@@ -89,7 +89,7 @@ static enum fc_error restore_new(struct fc_instance *instance,
 static unsigned stale_sources(const struct fc_instance *instance,
                               const struct fc_job *job) {
   const struct fc_settings *settings = instance->settings;
-  bool unlisted = instance->file_pass && job->file_pass != instance->file_pass;
+  bool unlisted = instance->file_read && !job->listed;
   return (settings->job_file && !unlisted ? 0U : FC_SOURCE_FILE) |
          (settings->accept_registrations ? 0U : FC_SOURCE_REGISTRATION);
 }

@@ -72,7 +72,8 @@ void fc_job_restart(struct fc_job *job, const struct fc_kind *kind) {
                  fc_history_has(&before, FC_PAST_FORGOTTEN));
   job->failures = job->misses = 0;
   job->outbox = (struct fc_outbox){.event = {{.round = 0}}};
-  job->asked = job->fresh = false;
+  job->missing = job->fresh = false;
+  job->stalled_till_s = 0;
 }
 
 bool fc_job_has_pending(const struct fc_job *job) {
@@ -108,6 +109,7 @@ static unsigned apply_status(struct fc_job *job,
                              const struct fc_job_rules *rules,
                              const struct fc_result *result, int64_t now_s) {
   job->misses = 0;
+  job->missing = false;
   fc_history_set(&job->history, FC_PAST_SILENT, false);
   job->facts = result->reply.facts;
   return fc_status_is_final(job->facts.status)
@@ -115,13 +117,41 @@ static unsigned apply_status(struct fc_job *job,
              : apply_unfinished(job, rules, result, now_s);
 }
 
-static unsigned apply_missing(struct fc_job *job,
+void fc_job_miss(struct fc_job *job, int64_t mono_ms) {
+  if (!job->missing)
+    job->missing_since_ms = mono_ms;
+  job->missing = true;
+}
+
+static bool has_expired(const struct fc_job *job, int64_t now_s) {
+  return job->facts.has_expires_at && job->facts.expires_at_s <= now_s;
+}
+
+/* A job that the API has just not known may only be new, or on its way to a
+ * replica. */
+static bool is_lost(const struct fc_job *job, enum fc_answer answer,
+                    int64_t mono_ms, int64_t now_s) {
+  return answer != FC_ANSWER_NOT_FOUND || job->facts.status == FC_STATUS_LOST ||
+         has_expired(job, now_s) ||
+         mono_ms - job->missing_since_ms >= FC_JOB_MISSING_MS;
+}
+
+static const char *reason_of_loss(const struct fc_job *job,
+                                  enum fc_answer answer,
+                                  const struct fc_result *result,
+                                  int64_t now_s) {
+  if (answer == FC_ANSWER_GONE)
+    return "";
+  if (answer == FC_ANSWER_NOT_FOUND && has_expired(job, now_s))
+    return "its record has expired; its end was not seen";
+  return result->reply.error;
+}
+
+static unsigned apply_missing(struct fc_job *job, enum fc_answer answer,
                               const struct fc_result *result, int64_t mono_ms,
                               int64_t now_s) {
-  bool gone = result->answer == FC_ANSWER_GONE;
-  bool sure = gone || result->answer == FC_ANSWER_INVALID;
-  if (!sure && job->facts.status == FC_STATUS_NONE &&
-      mono_ms - job->first_asked_ms < FC_JOB_GRACE_MS)
+  fc_job_miss(job, mono_ms);
+  if (!is_lost(job, answer, mono_ms, now_s))
     return 0;
   if (job->misses < UINT8_MAX)
     job->misses++;
@@ -131,25 +161,35 @@ static unsigned apply_missing(struct fc_job *job,
   job->history.stalled = false;
   job->history.has_ended = true;
   job->history.ended_s = now_s;
-  fc_job_keep_error(job, gone ? "" : result->reply.error);
-  if (gone || fc_history_has(&job->history, FC_PAST_LOST_REPORTED))
+  fc_job_keep_error(job, reason_of_loss(job, answer, result, now_s));
+  if (answer == FC_ANSWER_GONE ||
+      fc_history_has(&job->history, FC_PAST_LOST_REPORTED))
     return 0;
   fc_history_set(&job->history, FC_PAST_LOST_REPORTED, true);
   return FC_EVENT_BIT(FC_EVENT_LOST);
 }
 
 unsigned fc_job_apply(struct fc_job *job, const struct fc_job_rules *rules,
-                      const struct fc_result *result, int64_t mono_ms,
-                      int64_t now_s) {
+                      enum fc_answer answer, const struct fc_result *result,
+                      int64_t mono_ms, int64_t now_s) {
+  bool stalled = job->history.stalled;
   if (fc_status_is_final(job->facts.status))
     return 0;
-  job->fresh = result->answer != FC_ANSWER_NONE;
+  job->fresh = answer != FC_ANSWER_NONE;
   if (!job->fresh)
     return 0;
   job->history.previous = job->facts.status;
-  return result->answer == FC_ANSWER_STATUS
-             ? apply_status(job, rules, result, now_s)
-             : apply_missing(job, result, mono_ms, now_s);
+  unsigned events = answer == FC_ANSWER_STATUS
+                        ? apply_status(job, rules, result, now_s)
+                        : apply_missing(job, answer, result, mono_ms, now_s);
+  if (stalled && !job->history.stalled)
+    job->stalled_till_s = (uint32_t)(mono_ms / 1000 + FC_JOB_STALLED_S);
+  return events;
+}
+
+bool fc_job_stalled(const struct fc_job *job, int64_t mono_ms, bool *stalled) {
+  *stalled = job->history.stalled;
+  return *stalled || mono_ms / 1000 < job->stalled_till_s;
 }
 
 /* The times at which time alone counts; FC_NEVER where it does not. */

@@ -20,9 +20,10 @@
 #include <stdint.h>
 
 enum {
-  /* A 404 means nothing this long after the first try: the API knows a new job
-   * only after some seconds (firecrawl issue 2662). */
-  FC_JOB_GRACE_MS = 60 * 1000
+  /* A job is lost once it was missing for so long: the API knows a new one only
+   * after some seconds (firecrawl issue 2662), and a replica may lag behind. */
+  FC_JOB_MISSING_MS = 60 * 1000,
+  FC_JOB_STALLED_S = 3600 /* how long one that stalled no longer is shown so */
 };
 
 /* Who wants the job watched: a set. */
@@ -56,17 +57,19 @@ struct fc_job {
   struct fc_name *name;  /* shared by all jobs of that name */
   char *id;              /* in the job's own allocation */
   char *error; /* the API's text of an ended or lost job; NULL: none */
-  int64_t first_asked_ms; /* monotonic; valid if `asked` */
-  int64_t last_asked_ms;  /* ... or when it came, if it was never asked for */
-  struct fc_facts facts;  /* what the API said last */
+  int64_t missing_since_ms; /* monotonic; valid if `missing` */
+  int64_t last_asked_ms;    /* ... or when it came, if it was never asked for */
+  struct fc_facts facts;    /* what the API said last */
   struct fc_history history;
   struct fc_outbox outbox;
-  uint32_t phase_ms;  /* of its turns, within the interval */
-  uint32_t file_pass; /* the last reading of the JobFile that had it */
-  uint8_t failures;   /* requests in a row that failed, as far as it counts */
-  uint8_t misses;     /* 404 or 410 in a row, as far as it counts */
-  bool queued : 1;    /* in the queue of events */
-  bool asked : 1;
+  uint32_t phase_ms;       /* of its turns, within the interval */
+  uint32_t stalled_till_s; /* it is shown as one that was stalled, monotonic */
+  uint8_t failures; /* requests in a row that failed, as far as it counts */
+  uint8_t misses;   /* answers in a row that it is lost, as far as it counts */
+  uint8_t refused_era; /* the instance's, when the API refused it last */
+  bool listed : 1;     /* the last reading of the JobFile had it */
+  bool missing : 1;    /* the API has not known it, or refused it, since it last
+                          said its status */
   bool in_flight : 1;
   bool kept : 1;    /* forgotten, but not freed: it is not reported again */
   bool fresh : 1;   /* the last answer is no failure and may be shown */
@@ -76,11 +79,20 @@ struct fc_job {
 /* A job of which nothing is known; all else in it is zero. */
 void fc_job_init(struct fc_job *job, const struct fc_kind *kind);
 
-/* Applies the result of a request. `now_s` is the server's time. Returns the
- * set of events that follow. A result without an answer changes no status. */
+/* Applies the result of a request, as what it is about: the result's own answer
+ * or, for FC_ERR_REFUSED, what the caller makes of it. `now_s` is the server's
+ * time. Returns the set of events that follow. FC_ANSWER_NONE changes no
+ * status. */
 unsigned fc_job_apply(struct fc_job *job, const struct fc_job_rules *rules,
-                      const struct fc_result *result, int64_t mono_ms,
-                      int64_t now_s);
+                      enum fc_answer answer, const struct fc_result *result,
+                      int64_t mono_ms, int64_t now_s);
+
+/* The API does not know the job, or refuses it; once more, or for the first
+ * time since it said a status. */
+void fc_job_miss(struct fc_job *job, int64_t mono_ms);
+
+/* What the job's series job_stalled shows; false where it has no value. */
+bool fc_job_stalled(const struct fc_job *job, int64_t mono_ms, bool *stalled);
 
 /* The job is of another kind than was thought: nothing is known of it but what
  * it is called and who wants it. */

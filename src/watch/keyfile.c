@@ -13,9 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How long a key may be missing before that is a problem. */
-enum { PATIENCE_MIN_MS = 30 * 1000, PATIENCE_MAX_MS = 15 * 60 * 1000 };
-
 struct fc_keyfile {
   struct fc_instance *instance;
   const char *path; /* NULL: no file */
@@ -23,8 +20,7 @@ struct fc_keyfile {
   struct fc_file_stamp stamp; /* when last looked at */
   bool settling;              /* it changed then: read it if it stays */
   int64_t check_ms;
-  bool missing;       /* there has been none to use so far */
-  int64_t problem_ms; /* when that is a problem */
+  bool missing; /* there has been none to use so far */
   atomic_bool rejected;
   struct fc_key key; /* changed with the lock held */
   pthread_mutex_t lock;
@@ -55,21 +51,6 @@ static enum fc_error take_key(struct fc_keyfile *keyfile, unsigned *access,
   return error;
 }
 
-/* A file that comes soon after the daemon is no problem. */
-static void key_is_missing(struct fc_keyfile *keyfile, const char *detail,
-                           struct fc_now now) {
-  if (!keyfile->missing) {
-    int64_t patience_ms =
-        FC_API_DOWN_INTERVALS * fc_instance_interval_ms(keyfile->instance);
-    patience_ms = fc_max64(patience_ms, PATIENCE_MIN_MS);
-    patience_ms = fc_min64(patience_ms, PATIENCE_MAX_MS);
-    keyfile->missing = true;
-    keyfile->problem_ms = now.mono_ms + patience_ms;
-  }
-  if (now.mono_ms >= keyfile->problem_ms)
-    fc_instance_key_unusable(keyfile->instance, detail, now);
-}
-
 static void key_has_come(struct fc_keyfile *keyfile, unsigned access) {
   keyfile->missing = false;
   if (access)
@@ -85,10 +66,13 @@ static void read_key(struct fc_keyfile *keyfile, struct fc_now now) {
   char detail[FC_DETAIL_SIZE];
   unsigned access = 0, generation = keyfile->key.generation;
   enum fc_error error = take_key(keyfile, &access, detail, sizeof(detail));
-  if (error && !keyfile->key.bytes)
-    key_is_missing(keyfile, detail, now);
-  else if (keyfile->missing && keyfile->key.generation != generation)
+  if (error && !keyfile->key.bytes) {
+    keyfile->missing = true;
+    fc_instance_key_missing(keyfile->instance, detail, now);
+  } else if (keyfile->missing && keyfile->key.generation != generation) {
     key_has_come(keyfile, access);
+  }
+  fc_instance_key_read(keyfile->instance);
 }
 
 static void look(struct fc_keyfile *keyfile, bool rejected, struct fc_now now) {

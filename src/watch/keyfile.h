@@ -2,10 +2,8 @@
 
 /* The key of an instance, as it is configured or as its file has it. The disk
  * thread follows the file; the poller takes over a new key, and waits for the
- * lock of a copy in memory at most.
- *
- * A key that is missing for three intervals, but at least 30 s and at most 15
- * minutes, makes the instance's API count as unusable. */
+ * lock of a copy in memory at most. While none can be read, the instance is
+ * told so at each look. */
 
 #ifndef FC_KEYFILE_H
 #define FC_KEYFILE_H

@@ -72,7 +72,8 @@ struct fc_endpoint_record {
   uint8_t kind;              /* enum fc_kind_id */
   int64_t sunset_reported_s; /* 0: none */
   bool last_warning_given;
-  bool gone_reported;
+  bool gone_reported; /* ... and not that it is back */
+  const char *url;    /* of the server, borrowed; NULL: not known */
 };
 
 #endif

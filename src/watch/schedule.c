@@ -78,14 +78,29 @@ void fc_schedule_started(struct fc_schedule *schedule, int64_t now_ms) {
                        FC_SCHEDULE_WINDOW_MS / schedule->limits.per_minute;
 }
 
-static void close_gate(struct fc_schedule *schedule, unsigned failures,
+static void close_gate(struct fc_schedule *schedule, int64_t pause_ms,
                        int64_t now_ms) {
   if (!schedule->closed)
     schedule->closed_at_ms = now_ms;
   schedule->closed = true;
-  schedule->probe_at_ms =
-      now_ms +
-      fc_schedule_pause_ms(schedule, failures, FC_SCHEDULE_PAUSE_MAX_MS);
+  schedule->probe_at_ms = now_ms + pause_ms;
+}
+
+static int64_t rejected_pause_ms(struct fc_schedule *schedule) {
+  if (++schedule->rejections == 1)
+    return FC_SCHEDULE_REJECTED_MS;
+  return fc_schedule_pause_ms(schedule, schedule->rejections - 1,
+                              FC_SCHEDULE_PAUSE_MAX_MS);
+}
+
+static void count_failure(struct fc_schedule *schedule, int64_t now_ms) {
+  if (++schedule->failures < FC_SCHEDULE_FAILURES)
+    return;
+  close_gate(schedule,
+             fc_schedule_pause_ms(schedule,
+                                  schedule->failures - FC_SCHEDULE_FAILURES + 1,
+                                  FC_SCHEDULE_PAUSE_MAX_MS),
+             now_ms);
 }
 
 static bool open_gate(struct fc_schedule *schedule) {
@@ -126,12 +141,11 @@ bool fc_schedule_ended(struct fc_schedule *schedule, enum fc_outcome outcome,
     break;
   case FC_OUTCOME_REJECTED:
     if (!stale)
-      close_gate(schedule, ++schedule->rejections, now_ms);
+      close_gate(schedule, rejected_pause_ms(schedule), now_ms);
     break;
   case FC_OUTCOME_FAILURE:
-    if (!stale && ++schedule->failures >= FC_SCHEDULE_FAILURES)
-      close_gate(schedule, schedule->failures - FC_SCHEDULE_FAILURES + 1,
-                 now_ms);
+    if (!stale)
+      count_failure(schedule, now_ms);
     break;
   }
   return false;
@@ -147,15 +161,17 @@ bool fc_schedule_is_closed(const struct fc_schedule *schedule) {
   return schedule->closed;
 }
 
+int64_t fc_schedule_retry_ms(const struct fc_schedule *schedule) {
+  return fc_min64(schedule->limits.interval_ms, FC_SCHEDULE_RETRY_MS);
+}
+
 int64_t fc_schedule_pause_ms(struct fc_schedule *schedule, unsigned failures,
                              int64_t max_ms) {
-  int64_t interval_ms = schedule->limits.interval_ms;
-  int64_t pause_ms = interval_ms;
+  int64_t pause_ms = fc_schedule_retry_ms(schedule);
   for (unsigned i = 0; i < failures && pause_ms < max_ms; i++)
     pause_ms *= 2;
   pause_ms = fc_min64(pause_ms, max_ms);
-  pause_ms = pause_ms / 2 + random_up_to(schedule, pause_ms - pause_ms / 2);
-  return fc_max64(pause_ms, interval_ms);
+  return pause_ms / 2 + random_up_to(schedule, pause_ms - pause_ms / 2);
 }
 
 /* Steps of the golden ratio: any number of them divides the circle into pieces

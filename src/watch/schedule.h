@@ -13,8 +13,9 @@
  *  - after FC_SCHEDULE_FAILURES failures in a row with no valid answer between
  *    them, or one rejected key, the gate closes: one request at a time, after
  *    growing pauses, until one gets a valid answer;
- *  - pauses grow by two from the interval to FC_SCHEDULE_PAUSE_MAX_MS, with
- *    jitter in their upper half. */
+ *  - pauses grow by two from the interval, or FC_SCHEDULE_RETRY_MS where that
+ * is less, to FC_SCHEDULE_PAUSE_MAX_MS, with jitter in their upper half; the
+ *    first one after a rejected key is FC_SCHEDULE_REJECTED_MS. */
 
 #ifndef FC_SCHEDULE_H
 #define FC_SCHEDULE_H
@@ -28,6 +29,8 @@
 
 enum {
   FC_SCHEDULE_FAILURES = 5,
+  FC_SCHEDULE_RETRY_MS = 30 * 1000,
+  FC_SCHEDULE_REJECTED_MS = 10 * 1000,
   FC_SCHEDULE_PAUSE_MAX_MS = 5 * 60 * 1000,
   FC_SCHEDULE_LOST_PAUSE_MAX_MS = 60 * 60 * 1000,
   FC_SCHEDULE_WINDOW_MS = 60 * 1000,
@@ -91,8 +94,12 @@ void fc_schedule_key_changed(struct fc_schedule *schedule, int64_t now_ms);
 /* True while the gate is closed. */
 bool fc_schedule_is_closed(const struct fc_schedule *schedule);
 
-/* The pause after `failures` (>= 1) failures in a row, at most max_ms, but
- * never shorter than the interval. */
+/* How soon a job is asked for again that may be all right: the interval, or
+ * FC_SCHEDULE_RETRY_MS where that is less. */
+int64_t fc_schedule_retry_ms(const struct fc_schedule *schedule);
+
+/* The pause after `failures` (>= 1) failures in a row: from one retry_ms to two
+ * at first, and at most max_ms. */
 int64_t fc_schedule_pause_ms(struct fc_schedule *schedule, unsigned failures,
                              int64_t max_ms);
 

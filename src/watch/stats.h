@@ -29,6 +29,7 @@ struct fc_failure {
 struct fc_stats {
   /* Counted here. */
   uint64_t requests;
+  uint64_t ends[FC_STATUS_COUNT]; /* jobs seen to come to a status of an end */
   uint64_t codes[FC_HTTP_CODE_MAX + 1];
   struct fc_failure failures[FC_CLASS_COUNT];
   uint64_t timed; /* requests since the last call */

@@ -178,7 +178,7 @@ static const struct {
      FC_ERR_HTTP},
     {403, "{}", FC_ANSWER_NONE, FC_ERR_HTTP},
     {403, "{\"success\":false,\"error\":\"Forbidden\"}", FC_ANSWER_NONE,
-     FC_ERR_AUTH},
+     FC_ERR_REFUSED},
     {404, "{\"success\":false,\"error\":\"Job expired\"}", FC_ANSWER_NOT_FOUND,
      FC_OK},
     {404, "<pre>Cannot GET /v1/x</pre>", FC_ANSWER_NONE, FC_ERR_HTTP},

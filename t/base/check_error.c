@@ -46,7 +46,7 @@ START_TEST(an_error_has_a_short_text_of_its_own) {
 }
 END_TEST
 
-static const int strangers[] = {1, 2, 1000, INT_MAX, -16, -1000, INT_MIN};
+static const int strangers[] = {1, 2, 1000, INT_MAX, -17, -1000, INT_MIN};
 enum { STRANGERS = sizeof(strangers) / sizeof(strangers[0]) };
 
 START_TEST(a_value_out_of_range_is_an_unknown_error_without_a_class) {

@@ -8,11 +8,13 @@
  *   FC_FAIL        the name of a call that fails, which stderr then says
  *   FC_FAIL_IN     ... when it comes from an object whose name has this in it
  *
- * A wait until a time of either clock ends when the shifted clock says so. */
+ * A wait until a time of either clock, and poll(), end when the shifted clock
+ * says so. */
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -125,6 +127,29 @@ int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
     (void)clock_gettime(clock, &now);
   } while (status == ETIMEDOUT && before(now, *until));
   return status;
+}
+
+static int64_t mono_ms(void) {
+  struct timespec now;
+  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int poll(struct pollfd *fds, nfds_t len, int timeout_ms) {
+  static int (*real)(struct pollfd *, nfds_t, int);
+  enum { SLICE_MS = SLICE_NS / 1000000 };
+  int64_t end_ms = mono_ms() + timeout_ms;
+  int found;
+  if (!real)
+    *(void **)&real = next("poll", "GLIBC_2.2.5");
+  do {
+    int64_t left_ms = timeout_ms < 0 ? SLICE_MS : end_ms - mono_ms();
+    found = real(fds, len,
+                 left_ms > SLICE_MS ? SLICE_MS
+                 : left_ms > 0      ? (int)left_ms
+                                    : 0);
+  } while (found == 0 && (timeout_ms < 0 || mono_ms() < end_ms));
+  return found;
 }
 
 static bool fails(const char *name, const void *caller) {

@@ -161,14 +161,16 @@ static const struct {
 } statements[] = {
     {"SELECT 1", "SELECT 1"},
     {"", ""},
-    {"(@columns)", "(kind, sunset_reported, last_warning, gone_reported)"},
-    {"?, @marks", "?, ?, ?, ?, ?"},
+    {"(@columns)", "(kind, sunset_reported, last_warning, gone_reported, url)"},
+    {"?, @marks", "?, ?, ?, ?, ?, ?"},
     {"@updates", "sunset_reported = excluded.sunset_reported, "
                  "last_warning = excluded.last_warning, "
-                 "gone_reported = excluded.gone_reported"},
+                 "gone_reported = excluded.gone_reported, "
+                 "url = excluded.url"},
     {"@declarations.",
      "kind TEXT NOT NULL, sunset_reported INTEGER NOT NULL, "
-     "last_warning INTEGER NOT NULL, gone_reported INTEGER NOT NULL."},
+     "last_warning INTEGER NOT NULL, gone_reported INTEGER NOT NULL, "
+     "url TEXT."},
 };
 
 START_TEST(a_statement_is_made_of_the_columns) {

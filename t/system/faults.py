@@ -21,6 +21,8 @@ from harness import (KEY, PATIENCE, PRELOAD, SystemTest, wait_for,
 from raw_server import SECRET, RawServer, says, reply
 
 ALL = bool(os.environ.get("FC_ALL"))
+PATIENCE_SECONDS = 30  # until trouble is a problem
+PAUSE_SECONDS = 301  # the longest pause after a failure is over
 SHUTDOWN_SECONDS = 2.0
 LINES_MAX = 4  # about one instance while a fault lasts; a slow host times out
 # A fault's own first costs, such as TLS and error texts, stay.
@@ -209,10 +211,14 @@ class Row:
         self.recovers = recovers
         self.server = None
 
+    def counts(self, metrics):
+        return any(metrics.get((self.name, "errors_total", counter), 0) > 0
+                   for counter in self.counters)
+
     def shows(self, metrics, lines):
-        return (any(metrics.get((self.name, "errors_total", counter), 0) > 0
-                    for counter in self.counters)
-                and metrics.get((self.name, "api_up", "")) == 0
+        return (self.counts(metrics)
+                and (metrics.get((self.name, "api_up", "")) == 0) ==
+                bool(self.told)
                 and any(re.search(self.says, line)
                         for line in lines[self.name]))
 
@@ -240,7 +246,8 @@ class Rig(FaultTest):
     def faulty(self, blocks, more="", **options):
         daemon = super().faulty(blocks, more, **options)
         self.without_handlers(daemon, "exec")
-        return daemon
+        self.clock_ = self.clock()
+        return self.clock_.of(daemon)
 
     def add(self, row, server, url=None, more=""):
         self.rows.append(row)
@@ -273,6 +280,15 @@ class Rig(FaultTest):
             row.server.heal()
 
     def wait_faults(self, daemon):
+        """What fails is trouble at once, and a problem after half a minute; it
+        is asked for again after at most five."""
+        def unseen():
+            metrics, lines = self.metrics(daemon), lines_of(daemon)
+            return [row.about(metrics, lines) for row in self.rows
+                    if not row.counts(metrics)]
+        wait_until_empty(unseen, "every fault counts", 40)
+        self.clock_.step(mono=PATIENCE_SECONDS + 1)
+
         def hidden():
             metrics, lines = self.metrics(daemon), lines_of(daemon)
             return [row.about(metrics, lines) for row in self.rows
@@ -308,8 +324,10 @@ class Rig(FaultTest):
         self.check_told_briefly(daemon, [row.name for row in self.rows])
         self.check_nothing_leaked(daemon)
         self.heal_all()
+        self.clock_.step(mono=PAUSE_SECONDS)
         self.wait_well(daemon, "every row recovers", 90)
-        self.wait_told(daemon, lambda row: row.recovers and "API usable again")
+        self.wait_told(daemon, lambda row: row.recovers and row.told and
+                       "API usable again")
 
     def passed(self):
         return [(row.row, row.name) for row in self.rows]

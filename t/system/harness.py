@@ -91,7 +91,7 @@ def http_get(url, timeout=5):
 class Fake:
     """The fake Firecrawl server (t/fake/fake_firecrawl) with a script."""
 
-    def __init__(self, scratch, script, key=KEY, port=0, more=()):
+    def __init__(self, scratch, script, key=KEY, port=0, more=(), clock=None):
         self.scratch = scratch
         path = os.path.join(scratch, "fake.script")
         port_file = os.path.join(scratch, "fake.port")
@@ -107,7 +107,8 @@ class Fake:
         self.log = open(os.path.join(scratch, "fake.log"), "ab")
         self.process = subprocess.Popen(
             command + [path], stdout=self.log, stderr=self.log,
-            cwd=SOURCE, env={**os.environ, "LD_PRELOAD": ""})
+            cwd=SOURCE, env={**os.environ, "LD_PRELOAD": "",
+                             **(clock.environment() if clock else {})})
         wait_for(lambda: os.path.exists(port_file) or
                  self.process.poll() is not None, "the fake server listens")
         if self.process.poll() is not None:
@@ -219,6 +220,9 @@ class Clock:
         self.file.seek(0)
         self.file.write(struct.pack("=qq", int(self.wall * 1e9),
                                     int(self.mono * 1e9)))
+
+    def environment(self):
+        return {"LD_PRELOAD": self.LIBRARY, "FC_CLOCK": self.path}
 
     def of(self, daemon):
         daemon.preload = self.LIBRARY

@@ -251,12 +251,12 @@ class ExampleTest(SystemTest):
             "api_sunset-extract")]
         for name in names:
             self.assertIn("Success", daemon.ask(
-                "PUTVAL %s interval=1 N:1" % name)[0])
+                "PUTVAL %s interval=3 N:1" % name)[0])
 
         def known():
             return [line for line in daemon.ask("LISTVAL")
                     if line.split()[-1] in names]
-        self.assertEqual(len(known()), len(names))
+        wait_for(lambda: len(known()) == len(names), "they are known")
         wait_until_empty(known, "values that have ended", 20)
         daemon.stop()
         self.assertNotIn("has not been updated", daemon.log_text())

@@ -85,6 +85,8 @@ SERIES = {
     "job_status-nightly": ("max", 10, 2),
     "job_expiry-nightly": ("last", 10, 2),
     "job_tokens-nightly": ("last", 10, 2),
+    "job_stalled-nightly": ("max", 10, 2),
+    "job_ends-failed": ("average", 10, 3),
     "duration-nightly": ("last", 10, 2),
     "percent-nightly": ("last", 10, 2),
     "jobs-failed": ("max", 10, 3),

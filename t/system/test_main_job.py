@@ -180,12 +180,15 @@ class MainJob(SystemTest):
 
     def test_an_outage_silences_the_job_and_recovers_by_itself(self):
         fake = self.fake(SCRIPT)
-        daemon = self.collectd(self.instance(
-            fake, f'    Extract "{RUNNING}" "long-one"\n'))
+        clock = self.clock()
+        daemon = clock.of(self.configured(self.instance(
+            fake, f'    Extract "{RUNNING}" "long-one"\n'))).start()
         daemon.wait_metric("job_status", "long-one", 1)
         fake.stop()
-        daemon.wait_metric("api_up", "", 0)
         daemon.wait_metric("errors_total", "connect", lambda n: n > 0)
+        self.assertEqual(daemon.notifications(), [])
+        clock.step(mono=31)
+        daemon.wait_metric("api_up", "", 0)
         daemon.wait_notification("API unusable", "FAILURE")
         wait_for(lambda: daemon.metric("job_status", "long-one") is None,
                  "the job's series is silent")
@@ -201,7 +204,7 @@ class MainJob(SystemTest):
         self.key_file("fc-wrong")
         daemon = self.collectd(plugin)
         daemon.wait_metric("errors_total", "auth", lambda n: n >= 1)
-        daemon.wait_notification("API key rejected", "FAILURE")
+        daemon.wait_notification("API key rejected", "FAILURE", 30)
         self.assertLess(sum(n for n, _, _ in fake.requests().values()), 10)
         self.key_file()
         daemon.wait_metric("job_status", "stock-levels",

@@ -4,6 +4,7 @@
  * that are wrong, and three threads at once. Answers made by hand, time as a
  * number. */
 
+#include "src/base/macros.h"
 #include "src/watch/instance_save.h"
 #include "src/watch/schedule.h"
 
@@ -111,6 +112,10 @@ static int answer_all(struct fc_result result, int64_t seconds) {
     pass_ms(wake_ms - now.mono_ms > 0 ? wake_ms - now.mono_ms : 1);
   }
   return requests;
+}
+
+static void answer_401(const char *id) {
+  answer(id, failure(FC_ERR_AUTH, 401));
 }
 
 static void tick(void) {
@@ -227,7 +232,8 @@ END_TEST
 START_TEST(an_unusable_api_nobody_heard_of_is_told_as_its_rejected_key) {
   ck_assert_int_eq(add("a"), FC_OK);
   (void)answer_all(failure(FC_ERR_CONNECT, 0), 60);
-  answer("a", failure(FC_ERR_AUTH, 401));
+  answer_401("a");
+  answer_401("a");
   ck_assert_str_eq(event(), "API key rejected: the API key is rejected");
   ck_assert_str_eq(event(), "");
   answer("a", drive_status(FC_STATUS_PROCESSING));
@@ -240,7 +246,9 @@ START_TEST(a_rejected_key_is_told_after_the_unusable_api_and_not_back) {
   ck_assert_int_eq(add("a"), FC_OK);
   (void)answer_all(failure(FC_ERR_CONNECT, 0), 60);
   ck_assert_ptr_nonnull(strstr(event(), "API unusable: no connection"));
-  answer("a", failure(FC_ERR_AUTH, 403));
+  answer_401("a");
+  ck_assert_str_eq(event(), "");
+  answer_401("a");
   ck_assert_ptr_nonnull(strstr(event(), "API key rejected"));
   (void)answer_all(failure(FC_ERR_CONNECT, 0), 600);
   ck_assert_str_eq(event(), "");
@@ -271,14 +279,206 @@ START_TEST(a_new_key_costs_no_request_where_the_old_one_was_good) {
 }
 END_TEST
 
-START_TEST(a_key_that_cannot_be_read_is_a_rejected_one) {
+START_TEST(a_key_that_is_missing_is_told_after_half_a_minute) {
   ck_assert_int_eq(add("a"), FC_OK);
-  for (int i = 0; i < 5; i++)
-    fc_instance_key_unusable(instance, "/etc/key is empty", now);
-  ck_assert_str_eq(event(), "API key rejected: /etc/key is empty");
+  for (int i = 0; i < 30; i++, pass_ms(1000)) {
+    fc_instance_key_missing(instance, "/etc/key is empty", now);
+    (void)fc_instance_wait(instance, now);
+    ck_assert_str_eq(event(), "");
+    ck_assert(!stats().has_api_up);
+  }
+  (void)fc_instance_wait(instance, now);
+  ck_assert_str_eq(event(), "API key unusable: /etc/key is empty");
+  ck_assert(stats().has_api_up && !stats().api_up);
+  ck_assert_uint_eq(stats().failures[FC_CLASS_AUTH].count, 1);
+  fc_instance_key_changed(instance, now);
+  answer("a", drive_status(FC_STATUS_PROCESSING));
+  ck_assert_str_eq(event(), "API usable again");
   ck_assert_str_eq(event(), "");
-  ck_assert(!stats().api_up);
-  ck_assert_uint_eq(stats().failures[FC_CLASS_AUTH].count, 5);
+}
+END_TEST
+
+START_TEST(one_401_is_no_rejected_key) {
+  add_many(20);
+  (void)answer_all(drive_status(FC_STATUS_PROCESSING), 30);
+  for (int i = 0; i < 5; i++) {
+    answer_401("3");
+    answer("3", drive_status(FC_STATUS_PROCESSING));
+    ck_assert(stats().api_up);
+  }
+  ck_assert_str_eq(event(), "");
+}
+END_TEST
+
+/* As long as the disk does not answer, the key may be another by now. */
+START_TEST(a_key_is_not_rejected_before_its_file_was_read_again) {
+  settings.api_key_file = strdup("/key");
+  renew();
+  add_many(1);
+  for (int i = 0; i < 3; i++)
+    answer_401("0");
+  ck_assert_str_eq(event(), "");
+  fc_instance_key_read(instance);
+  answer_401("0");
+  ck_assert_ptr_nonnull(strstr(event(), "API key rejected"));
+}
+END_TEST
+
+/* --- What is one job's, and what is everybody's. */
+
+static struct fc_result refused(void) { return failure(FC_ERR_REFUSED, 403); }
+
+/* Every job is asked for so many seconds long: "0" gets `result`, all others
+ * are well. */
+static void answer_others(struct fc_result result, int64_t seconds) {
+  struct fc_ticket ticket;
+  struct fc_result well = drive_status(FC_STATUS_PROCESSING);
+  int64_t wake_ms, end_ms = now.mono_ms + seconds * 1000;
+  while (now.mono_ms < end_ms) {
+    while (fc_instance_next(instance, now, &ticket, &wake_ms))
+      (void)fc_instance_take_result(
+          instance, &ticket, strcmp(ticket.id, "0") == 0 ? &result : &well,
+          now);
+    pass_ms(wake_ms > end_ms        ? end_ms - now.mono_ms
+            : wake_ms > now.mono_ms ? wake_ms - now.mono_ms
+                                    : 1);
+  }
+}
+
+static const struct {
+  struct fc_result result;
+  const char *event;
+} bad_jobs[] = {
+    {{.error = FC_ERR_REFUSED, .http_code = 403, .reply.error = "Forbidden"},
+     "extract 0 (0) lost: Forbidden"},
+    {{.answer = FC_ANSWER_NOT_FOUND, .http_code = 404}, "extract 0 (0) lost"},
+    {{.answer = FC_ANSWER_INVALID, .reply.error = "no UUID"},
+     "extract 0 (0) lost: no UUID"},
+    {{.error = FC_ERR_HTTP, .http_code = 500}, ""},
+    {{.error = FC_ERR_TIMEOUT}, ""},
+};
+
+START_TEST(one_bad_job_among_twenty_is_not_the_apis_health) {
+  add_many(20);
+  (void)answer_all(drive_status(FC_STATUS_PROCESSING), 30);
+  for (int i = 0; i < 40; i++) {
+    answer_others(bad_jobs[_i].result, 15);
+    ck_assert(stats().has_api_up && stats().api_up);
+    ck_assert_double_le(stats().poll_age_s, 300);
+  }
+  ck_assert_str_eq(event(), bad_jobs[_i].event);
+  ck_assert_str_eq(event(), "");
+  ck_assert_uint_eq(stats().ends[FC_STATUS_LOST], bad_jobs[_i].event[0] != 0);
+}
+END_TEST
+
+/* W is half a minute here. */
+START_TEST(a_403_for_everything_rejects_the_key_in_time) {
+  add_many(_i);
+  (void)answer_all(drive_status(FC_STATUS_PROCESSING), 30);
+  (void)answer_all(refused(), 25);
+  ck_assert_str_eq(event(), "");
+  (void)answer_all(refused(), 20);
+  ck_assert_ptr_nonnull(strstr(event(), "API key rejected"));
+  (void)answer_all(refused(), 3600);
+  ck_assert_str_eq(event(), "");
+  ck_assert_uint_eq(stats().jobs[FC_STATUS_LOST], 0);
+}
+END_TEST
+
+/* It was its own before: that does not vouch for the key afterwards. */
+START_TEST(a_job_that_was_refused_does_not_hide_a_key_that_is) {
+  add_many(3);
+  answer_others(refused(), 300);
+  ck_assert_ptr_nonnull(strstr(event(), "0 (0) lost"));
+  (void)answer_all(refused(), 600);
+  ck_assert_ptr_nonnull(strstr(event(), "API key rejected"));
+}
+END_TEST
+
+START_TEST(rate_limits_are_no_outage) {
+  struct fc_result limited = failure(FC_ERR_RATE_LIMIT, 429);
+  limited.has_retry_after = true;
+  limited.retry_after_s = 23;
+  add_many(3);
+  (void)answer_all(limited, 3600);
+  ck_assert(stats().has_api_up && stats().api_up);
+  ck_assert_str_eq(event(), "");
+}
+END_TEST
+
+START_TEST(a_404_is_asked_again_within_half_a_minute_and_keeps_its_series) {
+  struct fc_ticket ticket;
+  struct fc_result missing = not_found();
+  int64_t wake_ms;
+  settings.interval_ms = _i * INTERVAL_MS;
+  renew();
+  add_many(1);
+  answer("0", drive_status(FC_STATUS_PROCESSING));
+  answer("0", missing);
+  ck_assert_uint_eq(series(), 1);
+  ck_assert_uint_eq(stats().jobs[FC_STATUS_PROCESSING], 1);
+  ck_assert(!fc_instance_next(instance, now, &ticket, &wake_ms));
+  ck_assert_int_le(wake_ms - now.mono_ms,
+                   fc_min64(settings.interval_ms, 30 * 1000));
+  for (int64_t start_ms = now.mono_ms; stats().jobs[FC_STATUS_LOST] == 0;) {
+    answer("0", missing);
+    ck_assert_int_le(now.mono_ms - start_ms, 90 * 1000);
+  }
+  ck_assert_ptr_nonnull(strstr(event(), "0 (0) lost"));
+}
+END_TEST
+
+START_TEST(a_lost_job_makes_no_poll_late) {
+  add_many(2);
+  for (int i = 0; i < 200; i++)
+    answer_others(not_found(), 60);
+  struct fc_stats figures = stats();
+  (void)series();
+  figures = stats();
+  ck_assert_uint_eq(figures.jobs[FC_STATUS_LOST], 1);
+  ck_assert(figures.has_poll_age);
+  ck_assert_double_le(figures.poll_age_s, 20);
+}
+END_TEST
+
+/* However long the interval, one that failed is asked for again soon, and an
+ * outage is told a quarter of an hour after it began. */
+START_TEST(a_long_interval_does_not_make_the_plugin_deaf) {
+  settings.interval_ms = INT64_C(3600) * 1000;
+  renew();
+  add_many(1);
+  answer("0", drive_status(FC_STATUS_PROCESSING));
+  answer("0", failure(FC_ERR_TIMEOUT, 0));
+  int64_t failed_ms = now.mono_ms;
+  answer("0", failure(FC_ERR_TIMEOUT, 0));
+  ck_assert_int_ge(now.mono_ms - failed_ms, 30 * 1000);
+  ck_assert_int_le(now.mono_ms - failed_ms, 60 * 1000);
+  (void)answer_all(failure(FC_ERR_TIMEOUT, 0), 14 * 60);
+  ck_assert_str_eq(event(), "");
+  (void)answer_all(failure(FC_ERR_TIMEOUT, 0), 60);
+  ck_assert_ptr_nonnull(strstr(event(), "API unusable"));
+}
+END_TEST
+
+static const struct {
+  enum fc_status status;
+  unsigned ends[FC_STATUS_COUNT];
+} ends[] = {
+    {FC_STATUS_PROCESSING, {0}},
+    {FC_STATUS_UNKNOWN, {0}},
+    {FC_STATUS_COMPLETED, {[FC_STATUS_COMPLETED] = 1}},
+    {FC_STATUS_CANCELLED, {[FC_STATUS_CANCELLED] = 1}},
+    {FC_STATUS_FAILED, {[FC_STATUS_FAILED] = 1}},
+};
+
+START_TEST(each_end_is_counted_once) {
+  add_many(2);
+  answer("0", drive_status(FC_STATUS_PROCESSING));
+  answer("0", drive_status(ends[_i].status));
+  (void)answer_all(drive_status(FC_STATUS_PROCESSING), 60);
+  for (int i = 0; i < FC_STATUS_COUNT; i++)
+    ck_assert_uint_eq(stats().ends[i], ends[_i].ends[i]);
 }
 END_TEST
 
@@ -297,6 +497,8 @@ START_TEST(an_api_that_nobody_asks_is_neither_up_nor_down) {
   ck_assert(!is_judged());
   tick();
   ck_assert_int_eq(add("b"), FC_OK);
+  ck_assert(!is_judged());
+  answer("b", failure(FC_ERR_CONNECT, 0));
   ck_assert(!is_judged());
   answer("b", failure(FC_ERR_CONNECT, 0));
   ck_assert(is_judged() && !stats().api_up);
@@ -354,33 +556,30 @@ START_TEST(a_request_that_fails_after_its_job_was_forgotten_is_no_trouble) {
 END_TEST
 
 START_TEST(a_key_that_nobody_needs_is_no_trouble) {
-  fc_instance_key_unusable(instance, "/etc/key is empty", now);
+  fc_instance_key_missing(instance, "/etc/key is empty", now);
   ck_assert_str_eq(event(), "");
   ck_assert(!is_judged());
 }
 END_TEST
 
-START_TEST(api_down_counts_from_its_first_failure) {
+START_TEST(an_outage_counts_from_its_first_failure_and_by_time_alone) {
   ck_assert_int_eq(add("a"), FC_OK);
-  ck_assert(!stats().api_up);
+  ck_assert(!is_judged());
+  answer("a", drive_status(FC_STATUS_PROCESSING));
   for (int i = 0; i < 20; i++) {
     answer("a", failure(FC_ERR_HTTP, 503));
-    ck_assert(!stats().api_up);
     answer("a", drive_status(FC_STATUS_PROCESSING));
     ck_assert(stats().api_up);
   }
   ck_assert_str_eq(event(), "");
   answer("a", failure(FC_ERR_HTTP, 503));
-  pass_ms(FC_API_DOWN_INTERVALS * INTERVAL_MS - 1);
-  struct fc_ticket ticket;
-  int64_t wake_ms;
-  bool asked = fc_instance_next(instance, now, &ticket, &wake_ms);
+  pass_ms(3 * INTERVAL_MS - 1);
+  (void)fc_instance_wait(instance, now);
+  ck_assert(stats().api_up);
   ck_assert_str_eq(event(), "");
   pass_ms(1);
-  if (!asked)
-    asked = fc_instance_next(instance, now, &ticket, &wake_ms);
-  else
-    tick();
+  (void)fc_instance_wait(instance, now);
+  ck_assert(is_judged() && !stats().api_up);
   ck_assert_ptr_nonnull(strstr(event(), "API unusable"));
 }
 END_TEST
@@ -397,6 +596,7 @@ static const struct {
     {FC_ERR_HTTP, FC_CLASS_HTTP, 502},
     {FC_ERR_RATE_LIMIT, FC_CLASS_RATE_LIMIT, 429},
     {FC_ERR_AUTH, FC_CLASS_AUTH, 401},
+    {FC_ERR_REFUSED, FC_CLASS_AUTH, 403},
     {FC_ERR_BODY, FC_CLASS_BODY, 200},
 };
 
@@ -413,7 +613,6 @@ START_TEST(each_failure_counts_in_its_class_and_by_its_code) {
   ck_assert_uint_eq(figures.codes[200], classes[_i].code == 200 ? 2 : 0);
   if (classes[_i].code)
     ck_assert_uint_eq(figures.codes[classes[_i].code], 2);
-  ck_assert(!figures.api_up);
 }
 END_TEST
 
@@ -506,6 +705,55 @@ START_TEST(a_kind_that_ended_on_its_date_is_told_once_as_gone) {
   (void)answer_all((struct fc_result){.answer = FC_ANSWER_GONE}, 60);
   ck_assert_ptr_nonnull(strstr(event(), "extract endpoint gone"));
   ck_assert_str_eq(event(), "");
+}
+END_TEST
+
+START_TEST(an_endpoint_that_answers_again_is_told_and_its_jobs_asked_for) {
+  struct fc_result gone = {.answer = FC_ANSWER_GONE, .http_code = 410};
+  add_many(20);
+  for (int round = 0; round < 2; round++) {
+    (void)answer_all(gone, 4 * 3600);
+    ck_assert_uint_eq(stats().jobs[FC_STATUS_LOST], 20);
+    ck_assert_ptr_nonnull(strstr(event(), "extract endpoint gone: "));
+    ck_assert_str_eq(event(), "");
+    answer("7", drive_status(FC_STATUS_PROCESSING));
+    ck_assert_str_eq(event(), "extract endpoint answers again");
+    (void)answer_all(drive_status(FC_STATUS_PROCESSING), 1);
+    ck_assert_uint_eq(stats().jobs[FC_STATUS_PROCESSING], 20);
+    ck_assert_str_eq(event(), "");
+  }
+}
+END_TEST
+
+/* Nobody hears of a return whose end he has not heard of, nor of an end twice.
+ */
+START_TEST(of_an_endpoint_that_comes_and_goes_only_the_last_is_told) {
+  struct fc_result gone = {.answer = FC_ANSWER_GONE, .http_code = 410};
+  add_many(1);
+  answer("0", gone);
+  answer("0", drive_status(FC_STATUS_PROCESSING));
+  ck_assert_str_eq(event(), "");
+  answer("0", gone);
+  ck_assert_ptr_nonnull(strstr(event(), "gone"));
+  answer("0", drive_status(FC_STATUS_PROCESSING));
+  answer("0", gone);
+  ck_assert_str_eq(event(), "");
+}
+END_TEST
+
+static const struct {
+  const char *url;
+  bool told;
+} servers[] = {{"http://b", true}, {"http://a", false}, {NULL, false}};
+
+START_TEST(what_an_earlier_run_told_counts_for_its_server_alone) {
+  struct fc_endpoint_record record = {
+      .kind = FC_KIND_EXTRACT, .gone_reported = true, .url = servers[_i].url};
+  renew_at("http://a", EPOCH_S);
+  fc_instance_restore_endpoint(instance, &record);
+  add_many(1);
+  answer("0", (struct fc_result){.answer = FC_ANSWER_GONE});
+  ck_assert_int_eq(event()[0] != 0, servers[_i].told);
 }
 END_TEST
 
@@ -638,11 +886,11 @@ END_TEST
 START_TEST(of_what_nobody_heard_yet_the_last_is_how_it_is) {
   ck_assert_int_eq(add("a"), FC_OK);
   answer("a", drive_status(FC_STATUS_PROCESSING));
-  answer("a", not_found());
+  drive_lose(instance, &now, "a");
   if (_i)
     ck_assert_str_eq(event(), "extract a (a) lost");
   answer("a", drive_status(FC_STATUS_PROCESSING));
-  answer("a", not_found());
+  drive_lose(instance, &now, "a");
   ck_assert_str_eq(event(), "extract a (a) lost");
   ck_assert_str_eq(event(), "");
   answer("a", drive_status(FC_STATUS_PROCESSING));
@@ -664,7 +912,7 @@ START_TEST(an_event_tells_of_its_own_moment) {
   char key[FC_EVENT_KEY_SIZE];
   ck_assert_int_eq(add("a"), FC_OK);
   answer("a", drive_status(FC_STATUS_UNKNOWN));
-  answer("a", not_found());
+  drive_lose(instance, &now, "a");
   answer("a", drive_status(FC_STATUS_PROCESSING));
   answer("a", drive_status(FC_STATUS_PROCESSING));
   struct fc_event lost = event_and_key(key), found = event_and_key(key);
@@ -686,7 +934,10 @@ START_TEST(each_round_of_a_pair_has_a_key_of_its_own) {
   ck_assert_int_eq(add("a"), FC_OK);
   answer("a", drive_status(FC_STATUS_PROCESSING));
   for (size_t i = 0; i < COUNT(keys); i++) {
-    answer("a", i % 2 ? drive_status(FC_STATUS_PROCESSING) : not_found());
+    if (i % 2)
+      answer("a", drive_status(FC_STATUS_PROCESSING));
+    else
+      drive_lose(instance, &now, "a");
     (void)event_and_key(key);
     ck_assert_str_eq(key, keys[i]);
   }
@@ -733,12 +984,12 @@ START_TEST(a_loss_in_the_middle_of_a_delivery_is_told_after_it) {
   struct fc_delivery delivery;
   ck_assert_int_eq(add("a"), FC_OK);
   answer("a", drive_status(FC_STATUS_PROCESSING));
-  answer("a", not_found());
+  drive_lose(instance, &now, "a");
   ck_assert_str_eq(event(), "extract a (a) lost");
   answer("a", drive_status(FC_STATUS_PROCESSING));
   ck_assert(fc_instance_take_event(instance, &delivery));
   ck_assert_int_eq(delivery.event.type, FC_EVENT_FOUND);
-  answer("a", not_found());
+  drive_lose(instance, &now, "a");
   fc_instance_delivered(instance, &delivery);
   ck_assert_str_eq(event(), "extract a (a) lost");
   ck_assert_str_eq(event(), "");
@@ -750,14 +1001,14 @@ START_TEST(a_loss_is_not_told_before_the_state_file_has_it) {
   fc_instance_attach(instance, /* unsure = */ false, now);
   ck_assert_int_eq(add("a"), FC_OK);
   answer("a", drive_status(FC_STATUS_PROCESSING));
-  answer("a", not_found());
+  drive_lose(instance, &now, "a");
   ck_assert_uint_eq(fc_instance_save_take(instance, changes, 4), 1);
   fc_instance_save_end(instance, true);
   ck_assert_str_eq(event(), "extract a (a) lost");
   answer("a", drive_status(FC_STATUS_PROCESSING));
   ck_assert_uint_eq(fc_instance_save_take(instance, changes, 4), 1);
   fc_instance_save_end(instance, true);
-  answer("a", not_found());
+  drive_lose(instance, &now, "a");
   answer("a", drive_status(FC_STATUS_PROCESSING));
   /* The file has a "found" that was taken back, not the new one. */
   ck_assert_str_eq(event(), "");
@@ -1026,7 +1277,21 @@ int main(void) {
                  a_rejected_key_is_told_after_the_unusable_api_and_not_back);
   tcase_add_test(tests, with_a_new_key_it_asks_at_once);
   tcase_add_test(tests, a_new_key_costs_no_request_where_the_old_one_was_good);
-  tcase_add_test(tests, a_key_that_cannot_be_read_is_a_rejected_one);
+  tcase_add_test(tests, a_key_that_is_missing_is_told_after_half_a_minute);
+  tcase_add_test(tests, one_401_is_no_rejected_key);
+  tcase_add_test(tests, a_key_is_not_rejected_before_its_file_was_read_again);
+  tcase_add_loop_test(tests, one_bad_job_among_twenty_is_not_the_apis_health, 0,
+                      COUNT(bad_jobs));
+  tcase_add_loop_test(tests, a_403_for_everything_rejects_the_key_in_time, 1,
+                      4);
+  tcase_add_test(tests, a_job_that_was_refused_does_not_hide_a_key_that_is);
+  tcase_add_test(tests, rate_limits_are_no_outage);
+  tcase_add_loop_test(
+      tests, a_404_is_asked_again_within_half_a_minute_and_keeps_its_series, 1,
+      13);
+  tcase_add_test(tests, a_lost_job_makes_no_poll_late);
+  tcase_add_test(tests, a_long_interval_does_not_make_the_plugin_deaf);
+  tcase_add_loop_test(tests, each_end_is_counted_once, 0, COUNT(ends));
   tcase_add_test(tests, an_api_that_nobody_asks_is_neither_up_nor_down);
   tcase_add_loop_test(tests, trouble_that_was_told_ends_with_the_last_job, 0,
                       COUNT(troubles));
@@ -1035,7 +1300,8 @@ int main(void) {
   tcase_add_test(tests, a_key_that_nobody_needs_is_no_trouble);
   tcase_add_test(
       tests, a_request_that_fails_after_its_job_was_forgotten_is_no_trouble);
-  tcase_add_test(tests, api_down_counts_from_its_first_failure);
+  tcase_add_test(tests,
+                 an_outage_counts_from_its_first_failure_and_by_time_alone);
   tcase_add_loop_test(tests, each_failure_counts_in_its_class_and_by_its_code,
                       0, COUNT(classes));
   tcase_add_test(tests, response_times_are_of_the_time_since_the_last_look);
@@ -1046,6 +1312,13 @@ int main(void) {
   tcase_add_test(
       tests, a_date_that_has_passed_while_the_endpoint_answers_is_told_no_more);
   tcase_add_test(tests, a_kind_that_ended_on_its_date_is_told_once_as_gone);
+  tcase_add_test(tests,
+                 an_endpoint_that_answers_again_is_told_and_its_jobs_asked_for);
+  tcase_add_test(tests,
+                 of_an_endpoint_that_comes_and_goes_only_the_last_is_told);
+  tcase_add_loop_test(tests,
+                      what_an_earlier_run_told_counts_for_its_server_alone, 0,
+                      COUNT(servers));
   tcase_add_test(tests, a_sunset_header_wins_over_the_table);
   tcase_add_loop_test(tests, no_other_server_kind_or_failure_tells_the_date, 0,
                       COUNT(undated));

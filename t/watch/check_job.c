@@ -12,16 +12,14 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define BIT(name) FC_EVENT_BIT(FC_EVENT_##name)
 
-enum { EPOCH_S = 1764000000, NEW_MS = 1000, OLD_MS = FC_JOB_GRACE_MS };
+enum { EPOCH_S = 1764000000, NEW_MS = 1000, OLD_MS = FC_JOB_MISSING_MS };
 
 static const struct fc_job_rules quiet = {.stall_timeout_s = 3600,
                                           .forget_after_s = 86400};
 
 static struct fc_job new_job(void) {
   return (struct fc_job){.facts.status = FC_STATUS_NONE,
-                         .history.previous = FC_STATUS_NONE,
-                         .asked = true,
-                         .first_asked_ms = 0};
+                         .history.previous = FC_STATUS_NONE};
 }
 
 static struct fc_result status_reply(enum fc_status status) {
@@ -38,9 +36,17 @@ static struct fc_result expiring_reply(enum fc_status status,
   return result;
 }
 
+/* One that the API does not know is missing since moment 0. */
+static unsigned apply_ms(struct fc_job *job, const struct fc_job_rules *rules,
+                         const struct fc_result *result, int64_t mono_ms,
+                         int64_t now_s) {
+  fc_job_miss(job, 0);
+  return fc_job_apply(job, rules, result->answer, result, mono_ms, now_s);
+}
+
 static unsigned apply_at(struct fc_job *job, const struct fc_job_rules *rules,
                          struct fc_result result, int64_t now_s) {
-  return fc_job_apply(job, rules, &result, OLD_MS, now_s);
+  return apply_ms(job, rules, &result, OLD_MS, now_s);
 }
 
 /* The answers of the table below, in the order of its columns. */
@@ -119,7 +125,7 @@ static const struct {
       STAYS(FC_STATUS_NONE)}},
     {"processing",
      {PROCESSING, ANSWERS},
-     NEW_MS,
+     OLD_MS,
      {STAYS(FC_STATUS_PROCESSING),
       ENDS_QUIETLY,
       {FC_STATUS_UNKNOWN, 0},
@@ -128,7 +134,7 @@ static const struct {
       STAYS(FC_STATUS_PROCESSING)}},
     {"unknown",
      {UNKNOWN, ANSWERS},
-     NEW_MS,
+     OLD_MS,
      {{FC_STATUS_PROCESSING, 0},
       ENDS_QUIETLY,
       STAYS(FC_STATUS_UNKNOWN),
@@ -169,8 +175,7 @@ START_TEST(each_status_and_each_answer_make_one_step) {
       (void)apply_at(&job, &quiet, reply_of(rows[row].past[i]), EPOCH_S);
   struct fc_result result = reply_of(answer);
   enum fc_status before = job.facts.status;
-  unsigned events =
-      fc_job_apply(&job, &quiet, &result, rows[row].mono_ms, EPOCH_S);
+  unsigned events = apply_ms(&job, &quiet, &result, rows[row].mono_ms, EPOCH_S);
   const struct step *step = &rows[row].steps[answer];
   ck_assert_msg(job.facts.status == (int)step->status && events == step->events,
                 "%s, answer %d: status %d, events %#x", rows[row].before,
@@ -184,20 +189,82 @@ START_TEST(each_status_and_each_answer_make_one_step) {
 }
 END_TEST
 
+/* A job in processing, and what becomes of it with each 404. */
 static const struct {
-  int64_t mono_ms;
+  int64_t mono_ms[3];
   enum fc_status status;
-} graces[] = {
-    {0, FC_STATUS_NONE},
-    {FC_JOB_GRACE_MS - 1, FC_STATUS_NONE},
-    {FC_JOB_GRACE_MS, FC_STATUS_LOST},
+} misses[] = {
+    {{0}, FC_STATUS_PROCESSING},
+    {{FC_JOB_MISSING_MS}, FC_STATUS_PROCESSING}, /* a single one */
+    {{1, 2, FC_JOB_MISSING_MS}, FC_STATUS_PROCESSING},
+    {{1, 2, FC_JOB_MISSING_MS + 1}, FC_STATUS_LOST},
 };
 
-START_TEST(a_404_counts_a_minute_after_the_first_try) {
+START_TEST(a_job_is_lost_once_it_was_missing_for_a_minute_and_twice) {
   struct fc_job job = new_job();
-  struct fc_result result = reply_of(NOT_FOUND);
-  (void)fc_job_apply(&job, &quiet, &result, graces[_i].mono_ms, EPOCH_S);
-  ck_assert_int_eq(job.facts.status, graces[_i].status);
+  struct fc_result found = reply_of(PROCESSING), missing = reply_of(NOT_FOUND);
+  (void)fc_job_apply(&job, &quiet, found.answer, &found, 0, EPOCH_S);
+  for (size_t i = 0; i < COUNT(misses[_i].mono_ms); i++)
+    if (i == 0 || misses[_i].mono_ms[i])
+      (void)fc_job_apply(&job, &quiet, missing.answer, &missing,
+                         misses[_i].mono_ms[i], EPOCH_S);
+  ck_assert_int_eq(job.facts.status, (int)misses[_i].status);
+  ck_assert(job.fresh);
+}
+END_TEST
+
+START_TEST(an_answer_between_two_404s_starts_anew) {
+  struct fc_job job = new_job();
+  struct fc_result found = reply_of(PROCESSING), missing = reply_of(NOT_FOUND);
+  for (int64_t ms = 0; ms < 10 * FC_JOB_MISSING_MS; ms += FC_JOB_MISSING_MS) {
+    ck_assert_uint_eq(
+        fc_job_apply(&job, &quiet, missing.answer, &missing, ms, EPOCH_S), 0);
+    (void)fc_job_apply(&job, &quiet, found.answer, &found, ms + 1, EPOCH_S);
+  }
+  ck_assert_int_eq(job.facts.status, FC_STATUS_PROCESSING);
+}
+END_TEST
+
+START_TEST(a_failure_between_two_404s_does_not) {
+  struct fc_job job = new_job();
+  struct fc_result failed = reply_of(NO_ANSWER), missing = reply_of(NOT_FOUND);
+  (void)fc_job_apply(&job, &quiet, missing.answer, &missing, 0, EPOCH_S);
+  (void)fc_job_apply(&job, &quiet, failed.answer, &failed, 1, EPOCH_S);
+  ck_assert_uint_eq(fc_job_apply(&job, &quiet, missing.answer, &missing,
+                                 FC_JOB_MISSING_MS, EPOCH_S),
+                    BIT(LOST));
+  free(job.error);
+}
+END_TEST
+
+START_TEST(a_job_whose_record_has_expired_is_lost_at_once_and_says_so) {
+  struct fc_job job = new_job();
+  struct fc_result known = expiring_reply(FC_STATUS_PROCESSING, EPOCH_S + 60),
+                   missing = reply_of(NOT_FOUND);
+  strcpy(missing.reply.error, "Extract job not found");
+  (void)fc_job_apply(&job, &quiet, known.answer, &known, 0, EPOCH_S);
+  ck_assert_uint_eq(
+      fc_job_apply(&job, &quiet, missing.answer, &missing, 1, EPOCH_S + 59), 0);
+  ck_assert_uint_eq(
+      fc_job_apply(&job, &quiet, missing.answer, &missing, 2, EPOCH_S + 60),
+      BIT(LOST));
+  ck_assert_str_eq(job.error, "its record has expired; its end was not seen");
+  free(job.error);
+}
+END_TEST
+
+START_TEST(a_stall_that_is_over_shows_for_an_hour) {
+  struct fc_job job = new_job();
+  bool stalled;
+  struct fc_result lapsed = expiring_reply(FC_STATUS_PROCESSING, EPOCH_S),
+                   ended = reply_of(COMPLETED);
+  ck_assert(!fc_job_stalled(&job, 1000, &stalled));
+  (void)fc_job_apply(&job, &quiet, lapsed.answer, &lapsed, 1000, EPOCH_S);
+  ck_assert(fc_job_stalled(&job, 1000, &stalled) && stalled);
+  (void)fc_job_apply(&job, &quiet, ended.answer, &ended, 2000, EPOCH_S);
+  ck_assert(fc_job_stalled(&job, 2000, &stalled) && !stalled);
+  ck_assert(fc_job_stalled(&job, 2000 + 3599 * 1000, &stalled) && !stalled);
+  ck_assert(!fc_job_stalled(&job, 2000 + 3600 * 1000, &stalled));
 }
 END_TEST
 
@@ -205,11 +272,11 @@ START_TEST(an_id_that_the_api_refuses_is_lost_at_once_with_its_words) {
   struct fc_job job = new_job();
   struct fc_result result = {.answer = FC_ANSWER_INVALID};
   strcpy(result.reply.error, "Invalid job ID format");
-  ck_assert_uint_eq(fc_job_apply(&job, &quiet, &result, NEW_MS, EPOCH_S),
+  ck_assert_uint_eq(apply_ms(&job, &quiet, &result, NEW_MS, EPOCH_S),
                     BIT(LOST));
   ck_assert_int_eq(job.facts.status, FC_STATUS_LOST);
   ck_assert_str_eq(job.error, "Invalid job ID format");
-  ck_assert_uint_eq(fc_job_apply(&job, &quiet, &result, OLD_MS, EPOCH_S), 0);
+  ck_assert_uint_eq(apply_ms(&job, &quiet, &result, OLD_MS, EPOCH_S), 0);
   (void)apply_at(&job, &quiet, reply_of(PROCESSING), EPOCH_S);
   ck_assert_ptr_null(job.error);
 }
@@ -487,8 +554,14 @@ int main(void) {
   TCase *tests = tcase_create("life");
   tcase_add_loop_test(tests, each_status_and_each_answer_make_one_step, 0,
                       (int)COUNT(rows) * ANSWERS);
-  tcase_add_loop_test(tests, a_404_counts_a_minute_after_the_first_try, 0,
-                      COUNT(graces));
+  tcase_add_loop_test(tests,
+                      a_job_is_lost_once_it_was_missing_for_a_minute_and_twice,
+                      0, COUNT(misses));
+  tcase_add_test(tests, an_answer_between_two_404s_starts_anew);
+  tcase_add_test(tests, a_failure_between_two_404s_does_not);
+  tcase_add_test(tests,
+                 a_job_whose_record_has_expired_is_lost_at_once_and_says_so);
+  tcase_add_test(tests, a_stall_that_is_over_shows_for_an_hour);
   tcase_add_test(tests,
                  an_id_that_the_api_refuses_is_lost_at_once_with_its_words);
   tcase_add_test(tests, an_end_keeps_its_figures_and_its_error_text);

@@ -170,9 +170,11 @@ START_TEST(a_key_that_stays_away_is_told_of_and_one_that_comes_is_too) {
   start_with_file(missing[_i].text);
   for (int64_t ms = 0; ms < 29000; ms += FC_KEYFILE_CHECK_MS)
     (void)look_after(FC_KEYFILE_CHECK_MS);
+  (void)fc_instance_wait(instance, now);
   ck_assert_str_eq(drive_event(instance), "");
   (void)look_after(2 * FC_KEYFILE_CHECK_MS);
-  (void)snprintf(text, sizeof(text), "API key rejected: %s", missing[_i].says);
+  (void)fc_instance_wait(instance, now);
+  (void)snprintf(text, sizeof(text), "API key unusable: %s", missing[_i].says);
   ck_assert_str_eq(drive_event(instance), text);
   ck_assert_str_eq(taken(), "");
   ck_assert_uint_eq(woken, 0);

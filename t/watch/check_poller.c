@@ -556,7 +556,7 @@ START_TEST(a_key_that_is_missing_is_told_of_when_it_has_lasted) {
   step_for(2 * FC_KEYFILE_CHECK_MS);
   ck_assert_str_eq(
       drive_event(instance),
-      "API key rejected: cannot be opened: No such file or directory");
+      "API key unusable: cannot be opened: No such file or directory");
   ck_assert_uint_eq(scripted.requests_len, 0);
   test_write(key_path, "fc-one\n");
   step_for(3 * FC_KEYFILE_CHECK_MS);

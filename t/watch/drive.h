@@ -51,6 +51,19 @@ static inline struct fc_stats drive_stats(struct fc_instance *instance,
   return stats;
 }
 
+/* The API does not know the job, until it counts as lost. */
+static inline void drive_lose(struct fc_instance *instance, struct fc_now *now,
+                              const char *id) {
+  struct fc_result missing = {.answer = FC_ANSWER_NOT_FOUND, .http_code = 404};
+  size_t lost = drive_stats(instance, *now).jobs[FC_STATUS_LOST];
+  for (int i = 0; i < 100; i++) {
+    drive_answer(instance, now, id, missing);
+    if (drive_stats(instance, *now).jobs[FC_STATUS_LOST] > lost)
+      return;
+  }
+  ck_abort_msg("%s is not lost", id);
+}
+
 /* Hands over the next event; its message, valid until the next call, or "" for
  * none. */
 static inline const char *drive_event(struct fc_instance *instance) {
