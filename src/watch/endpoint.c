@@ -45,7 +45,8 @@ static void look_at_sunset(struct fc_endpoint *endpoint, bool answers,
 }
 
 void fc_endpoint_learn(struct fc_endpoint *endpoint,
-                       const struct fc_result *result, int64_t now_s) {
+                       const struct fc_result *result, int64_t now_s,
+                       bool doubted) {
   bool gone = result->answer == FC_ANSWER_GONE;
   if (result->successor[0])
     fc_text_copy(endpoint->successor, sizeof(endpoint->successor),
@@ -54,7 +55,7 @@ void fc_endpoint_learn(struct fc_endpoint *endpoint,
     endpoint->has_sunset = true;
     endpoint->sunset_s = result->sunset_s;
   }
-  if (endpoint->has_sunset && result->answer != FC_ANSWER_NONE)
+  if (endpoint->has_sunset && !doubted && result->answer != FC_ANSWER_NONE)
     look_at_sunset(endpoint, !gone, now_s);
   if (gone && !endpoint->warned.gone_reported) {
     endpoint->warned.gone_reported = true;

@@ -11,32 +11,57 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int64_t *stamp_of(struct fc_history *history, unsigned which) {
+  switch (which) {
+  case FC_STAMP_FIRST_SEEN:
+    return &history->first_seen_s;
+  case FC_STAMP_PROCESSING:
+    return &history->processing_since_s;
+  case FC_STAMP_ENDED:
+    return &history->ended_s;
+  default:
+    return &history->notified_s;
+  }
+}
+
+static void stamp(struct fc_job *job, enum fc_stamp which, int64_t now_s) {
+  *stamp_of(&job->history, which) = now_s;
+  job->dated |= (uint8_t)which;
+}
+
+/* A server that has lost the job's record gives "now" as its expiry, and will
+ * never show the end. Both stamps are whole seconds of the server's clock. */
+static bool is_stalled(const struct fc_job *job,
+                       const struct fc_job_rules *rules,
+                       const struct fc_moment *moment) {
+  if (job->facts.status != FC_STATUS_PROCESSING)
+    return false;
+  bool lapsed = moment->sure && !moment->doubted && job->facts.has_expires_at &&
+                job->facts.expires_at_s <= moment->date_s;
+  bool overdue =
+      moment->sure && rules->stall_timeout_s &&
+      moment->now_s - job->history.processing_since_s > rules->stall_timeout_s;
+  bool undecided =
+      !moment->sure || (job->facts.has_expires_at && moment->doubted);
+  return lapsed || overdue || (undecided && job->history.stalled);
+}
+
 /* What the state before says of a job that is seen unfinished. */
 static unsigned apply_unfinished(struct fc_job *job,
                                  const struct fc_job_rules *rules,
-                                 const struct fc_result *result,
-                                 int64_t now_s) {
+                                 const struct fc_moment *moment) {
   unsigned events = 0;
   job->history.has_ended = false;
   fc_job_keep_error(job, "");
   if (!job->history.has_processing_since) {
     job->history.has_processing_since = true;
-    job->history.processing_since_s = now_s;
+    stamp(job, FC_STAMP_PROCESSING, moment->now_s);
   }
   if (fc_history_has(&job->history, FC_PAST_LOST_REPORTED)) {
     fc_history_set(&job->history, FC_PAST_LOST_REPORTED, false);
     events |= FC_EVENT_BIT(FC_EVENT_FOUND);
   }
-  /* A server that has lost the job's record gives "now" as its expiry, and will
-   * never show the end. Both stamps are whole seconds of the server's clock. */
-  int64_t server_s = result->has_date ? result->date_s : now_s;
-  bool lapsed = result->reply.facts.has_expires_at &&
-                result->reply.facts.expires_at_s <= server_s;
-  bool overdue =
-      rules->stall_timeout_s &&
-      now_s - job->history.processing_since_s > rules->stall_timeout_s;
-  job->history.stalled =
-      job->facts.status == FC_STATUS_PROCESSING && (lapsed || overdue);
+  job->history.stalled = is_stalled(job, rules, moment);
   if (job->history.stalled &&
       !fc_history_has(&job->history, FC_PAST_STALL_REPORTED)) {
     fc_history_set(&job->history, FC_PAST_STALL_REPORTED, true);
@@ -93,9 +118,9 @@ static unsigned apply_final(struct fc_job *job,
   bool warned = fc_history_has(&job->history, FC_PAST_STALL_REPORTED) ||
                 fc_history_has(&job->history, FC_PAST_LOST_REPORTED);
   job->history.has_ended = true;
-  job->history.ended_s = now_s;
+  stamp(job, FC_STAMP_ENDED, now_s);
   job->history.has_notified = job->facts.status == FC_STATUS_FAILED;
-  job->history.notified_s = now_s;
+  stamp(job, FC_STAMP_NOTIFIED, now_s);
   job->history.stalled = false;
   fc_job_keep_error(job, result->reply.error);
   if (job->facts.status == FC_STATUS_COMPLETED && !rules->notify_completed &&
@@ -106,13 +131,14 @@ static unsigned apply_final(struct fc_job *job,
 
 static unsigned apply_status(struct fc_job *job,
                              const struct fc_job_rules *rules,
-                             const struct fc_result *result, int64_t now_s) {
+                             const struct fc_result *result,
+                             const struct fc_moment *moment) {
   job->misses = 0;
   fc_history_set(&job->history, FC_PAST_SILENT, false);
   job->facts = result->reply.facts;
   return fc_status_is_final(job->facts.status)
-             ? apply_final(job, rules, result, now_s)
-             : apply_unfinished(job, rules, result, now_s);
+             ? apply_final(job, rules, result, moment->now_s)
+             : apply_unfinished(job, rules, moment);
 }
 
 static unsigned apply_missing(struct fc_job *job,
@@ -130,7 +156,7 @@ static unsigned apply_missing(struct fc_job *job,
   job->facts.status = FC_STATUS_LOST;
   job->history.stalled = false;
   job->history.has_ended = true;
-  job->history.ended_s = now_s;
+  stamp(job, FC_STAMP_ENDED, now_s);
   fc_job_keep_error(job, gone ? "" : result->reply.error);
   if (gone || fc_history_has(&job->history, FC_PAST_LOST_REPORTED))
     return 0;
@@ -139,8 +165,8 @@ static unsigned apply_missing(struct fc_job *job,
 }
 
 unsigned fc_job_apply(struct fc_job *job, const struct fc_job_rules *rules,
-                      const struct fc_result *result, int64_t mono_ms,
-                      int64_t now_s) {
+                      const struct fc_result *result,
+                      const struct fc_moment *moment) {
   if (fc_status_is_final(job->facts.status))
     return 0;
   job->fresh = result->answer != FC_ANSWER_NONE;
@@ -148,8 +174,8 @@ unsigned fc_job_apply(struct fc_job *job, const struct fc_job_rules *rules,
     return 0;
   job->history.previous = job->facts.status;
   return result->answer == FC_ANSWER_STATUS
-             ? apply_status(job, rules, result, now_s)
-             : apply_missing(job, result, mono_ms, now_s);
+             ? apply_status(job, rules, result, moment)
+             : apply_missing(job, result, moment->mono_ms, moment->now_s);
 }
 
 /* The times at which time alone counts; FC_NEVER where it does not. */
@@ -188,7 +214,7 @@ unsigned fc_job_tick(struct fc_job *job, const struct fc_job_rules *rules,
       events |= FC_EVENT_BIT(FC_EVENT_EXPIRES);
   }
   if (now_s >= repeat_at(job, rules)) {
-    job->history.notified_s = now_s;
+    stamp(job, FC_STAMP_NOTIFIED, now_s);
     events |= FC_EVENT_BIT(FC_EVENT_FAILED);
   }
   *ended = now_s >= silence_at(job, rules);
@@ -203,13 +229,27 @@ int64_t fc_job_timer_s(const struct fc_job *job,
                   fc_min64(repeat_at(job, rules), silence_at(job, rules)));
 }
 
-bool fc_job_duration_s(const struct fc_job *job, int64_t now_s,
+bool fc_job_duration_s(const struct fc_job *job, int64_t now_s, bool sure,
                        double *duration_s) {
-  if (!job->history.has_processing_since)
+  bool ended = fc_status_has_ended(job->facts.status);
+  bool own_start = job->dated & FC_STAMP_PROCESSING;
+  bool own_end = !ended || job->dated & FC_STAMP_ENDED;
+  if (!job->history.has_processing_since || (!sure && own_start != own_end))
     return false;
-  int64_t end_s =
-      fc_status_has_ended(job->facts.status) ? job->history.ended_s : now_s;
+  int64_t end_s = ended ? job->history.ended_s : now_s;
   int64_t length_s = end_s - job->history.processing_since_s;
   *duration_s = length_s > 0 ? (double)length_s : 0;
   return true;
+}
+
+/* Those that are not set move too: nobody looks at them. */
+bool fc_job_move_stamps(struct fc_job *job, unsigned stamps, int64_t delta_s,
+                        int64_t now_s) {
+  bool changed = false;
+  for (unsigned which = 1; which < FC_STAMPS; which <<= 1) {
+    int64_t *at_s = stamp_of(&job->history, which), before_s = *at_s;
+    *at_s = fc_min64(before_s + (stamps & which ? delta_s : 0), now_s);
+    changed |= *at_s != before_s;
+  }
+  return changed;
 }

@@ -32,6 +32,15 @@ enum fc_job_source {
   FC_SOURCE_REGISTRATION = 4
 };
 
+/* The time stamps of a job's history: a set. */
+enum fc_stamp {
+  FC_STAMP_FIRST_SEEN = 1,
+  FC_STAMP_PROCESSING = 2,
+  FC_STAMP_ENDED = 4,
+  FC_STAMP_NOTIFIED = 8,
+  FC_STAMPS = 15
+};
+
 struct fc_job_rules {
   int64_t stall_timeout_s;   /* 0: never */
   int64_t expiry_warning_s;  /* 0: never */
@@ -65,7 +74,8 @@ struct fc_job {
   uint32_t file_pass; /* the last reading of the JobFile that had it */
   uint8_t failures;   /* requests in a row that failed, as far as it counts */
   uint8_t misses;     /* 404 or 410 in a row, as far as it counts */
-  bool queued : 1;    /* in the queue of events */
+  uint8_t dated; /* the stamps that are this run's own: set of enum fc_stamp */
+  bool queued : 1; /* in the queue of events */
   bool asked : 1;
   bool in_flight : 1;
   bool kept : 1;    /* forgotten, but not freed: it is not reported again */
@@ -76,11 +86,22 @@ struct fc_job {
 /* A job of which nothing is known; all else in it is zero. */
 void fc_job_init(struct fc_job *job, const struct fc_kind *kind);
 
-/* Applies the result of a request. `now_s` is the server's time. Returns the
- * set of events that follow. A result without an answer changes no status. */
+/* When an answer came. The server's clock is epoch seconds. */
+struct fc_moment {
+  int64_t mono_ms;
+  int64_t now_s;  /* on the server's clock, as far as that is known */
+  int64_t date_s; /* the answer's own Date, where that counts; else now_s */
+  bool sure;      /* stamps may be held against now_s */
+  bool doubted;   /* the Date is in doubt, and so is what the answer dates */
+};
+
+/* Applies the result of a request. Returns the set of events that follow. A
+ * result without an answer changes no status; one at a moment that is not sure
+ * makes no job stalled, and well none that is; neither does the expiresAt of
+ * one whose Date is in doubt. */
 unsigned fc_job_apply(struct fc_job *job, const struct fc_job_rules *rules,
-                      const struct fc_result *result, int64_t mono_ms,
-                      int64_t now_s);
+                      const struct fc_result *result,
+                      const struct fc_moment *moment);
 
 /* The job is of another kind than was thought: nothing is known of it but what
  * it is called and who wants it. */
@@ -105,8 +126,14 @@ unsigned fc_job_tick(struct fc_job *job, const struct fc_job_rules *rules,
 int64_t fc_job_timer_s(const struct fc_job *job,
                        const struct fc_job_rules *rules);
 
-/* Seconds in processing so far, or in all; false where they were not seen. */
-bool fc_job_duration_s(const struct fc_job *job, int64_t now_s,
+/* Seconds in processing so far, or in all; false where they were not seen, and
+ * where the moment is not `sure` and they began on another run's clock. */
+bool fc_job_duration_s(const struct fc_job *job, int64_t now_s, bool sure,
                        double *duration_s);
+
+/* The clock has moved by delta_s, and some stamps (a set of enum fc_stamp) with
+ * it; none may lie after now_s. True when any has changed. */
+bool fc_job_move_stamps(struct fc_job *job, unsigned stamps, int64_t delta_s,
+                        int64_t now_s);
 
 #endif
