@@ -23,11 +23,10 @@ static enum fc_date learn(struct fc_instance *instance, int64_t date_s,
                           struct fc_now now) {
   struct fc_serverclock *clock = &instance->clock;
   bool was_known = clock->known;
-  int64_t before_s = fc_serverclock_s(clock, now);
-  enum fc_date date = fc_serverclock_learn(clock, date_s, now);
+  int64_t moved_s;
+  enum fc_date date = fc_serverclock_learn(clock, date_s, now, &moved_s);
   if (date == FC_DATE_MOVES)
-    move_stamps(instance, was_known, fc_serverclock_s(clock, now) - before_s,
-                now);
+    move_stamps(instance, was_known, moved_s, now);
   return date;
 }
 

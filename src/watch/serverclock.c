@@ -41,11 +41,26 @@ static bool settles(struct fc_serverclock *clock, int64_t offset_ms,
          now.mono_ms - clock->doubt_since_ms >= FC_SERVERCLOCK_SPAN_MS;
 }
 
+/* How far the local clock is ahead of the monotonic one. */
+static int64_t local_ms(struct fc_now now) {
+  return now.epoch_s * 1000 - now.mono_ms;
+}
+
+/* Of error_s seconds: none where the local clock went ahead of the monotonic
+ * one by as much. */
+static int64_t without_sleep(const struct fc_serverclock *clock,
+                             int64_t error_s, struct fc_now now) {
+  int64_t slept_s = (local_ms(now) - clock->local_ms) / 1000;
+  return clock->known && llabs(error_s - slept_s) <= FC_SERVERCLOCK_DOUBT_S
+             ? 0
+             : error_s;
+}
+
 enum fc_date fc_serverclock_learn(struct fc_serverclock *clock, int64_t date_s,
-                                  struct fc_now now) {
+                                  struct fc_now now, int64_t *moved_s) {
   int64_t offset_ms = date_s * 1000 - now.mono_ms;
-  bool doubted =
-      llabs(date_s - fc_serverclock_s(clock, now)) > FC_SERVERCLOCK_DOUBT_S;
+  int64_t error_s = date_s - fc_serverclock_s(clock, now);
+  bool doubted = llabs(error_s) > FC_SERVERCLOCK_DOUBT_S;
   if (doubted && !settles(clock, offset_ms, now)) {
     wait_for_date(clock, now);
     return FC_DATE_DOUBTED;
@@ -54,7 +69,9 @@ enum fc_date fc_serverclock_learn(struct fc_serverclock *clock, int64_t date_s,
   if (moves || offset_ms > clock->offset_ms ||
       offset_ms < clock->offset_ms - SLACK_MS)
     clock->offset_ms = offset_ms;
+  *moved_s = without_sleep(clock, error_s, now);
   clock->known = true;
+  clock->local_ms = local_ms(now);
   clock->agreeing = clock->polls = 0;
   return moves ? FC_DATE_MOVES : FC_DATE_COUNTS;
 }

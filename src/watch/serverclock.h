@@ -32,11 +32,12 @@ enum {
 
 /* All zero: no Date was seen yet. */
 struct fc_serverclock {
-  bool known;              /* a Date has counted */
-  bool waits;              /* until then, or wait_until_ms, nothing ends */
-  uint8_t agreeing;        /* answers in a row of the doubt; 0: there is none */
-  uint8_t polls;           /* that were hurried because of it */
-  int64_t offset_ms;       /* server's epoch in ms minus monotonic ms */
+  bool known;        /* a Date has counted */
+  bool waits;        /* until then, or wait_until_ms, nothing ends */
+  uint8_t agreeing;  /* answers in a row of the doubt; 0: there is none */
+  uint8_t polls;     /* that were hurried because of it */
+  int64_t offset_ms; /* server's epoch in ms minus monotonic ms */
+  int64_t local_ms;  /* ... and the local epoch's, when a Date last counted */
   int64_t doubt_offset_ms; /* ... as the first one of the row has it */
   int64_t doubt_since_ms;  /* when that came, monotonic */
   int64_t wait_until_ms;   /* monotonic */
@@ -55,9 +56,11 @@ enum fc_date {
 int64_t fc_serverclock_s(const struct fc_serverclock *clock, struct fc_now now);
 
 /* An answer (src/api/result.h; no other reply) had this Date (RFC 9110 section
- * 6.6.1). */
+ * 6.6.1). With FC_DATE_MOVES, *moved_s is by how much time stamps move too that
+ * were taken before: 0 where the time has passed, but the monotonic clock stood
+ * still, because the host slept. */
 enum fc_date fc_serverclock_learn(struct fc_serverclock *clock, int64_t date_s,
-                                  struct fc_now now);
+                                  struct fc_now now, int64_t *moved_s);
 
 /* Something came back from an earlier run, whose newest time stamp is that.
  * From the first call on a Date is waited for, but no longer than

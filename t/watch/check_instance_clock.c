@@ -545,6 +545,29 @@ START_TEST(a_server_that_sets_its_clock_is_believed_and_nothing_ends) {
 }
 END_TEST
 
+/* --- The host sleeps: its monotonic clock stands still, the others do not. */
+
+START_TEST(what_passed_while_the_host_slept_has_passed) {
+  settings.forget_after_s = 6 * HOUR_S;
+  settings.stall_timeout_s = 0;
+  renew(INTERVAL_MS);
+  now.epoch_s += local_offs_s[_i]; /* wrong before as after */
+  add("w");
+  add("x");
+  add("y");
+  poll_for(60, 0);
+  answer("x", (struct reply){FC_STATUS_FAILED, 0, false, 0});
+  int64_t x_s = duration_of("x");
+  now.epoch_s += 5 * HOUR_S;
+  poll_for(60, 5 * HOUR_S);
+  ck_assert(is_shown("x"));
+  ck_assert_int_eq(duration_of("x"), x_s);
+  assert_near(duration_of("w"), 5 * HOUR_S + server_s() - SERVER_S);
+  idle_for(HOUR_S);
+  ck_assert(!is_shown("x"));
+}
+END_TEST
+
 /* --- What is restored when the server's time is known already. */
 
 START_TEST(a_stamp_in_the_future_counts_as_now_when_it_comes_late) {
@@ -640,6 +663,8 @@ static TCase *make_moved(void) {
   tcase_add_loop_test(tests,
                       a_server_that_sets_its_clock_is_believed_and_nothing_ends,
                       0, COUNT(local_offs_s));
+  tcase_add_loop_test(tests, what_passed_while_the_host_slept_has_passed, 0,
+                      COUNT(local_offs_s));
   tcase_add_test(tests, a_stamp_in_the_future_counts_as_now_when_it_comes_late);
   return tests;
 }

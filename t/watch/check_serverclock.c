@@ -12,6 +12,12 @@
 
 enum { EPOCH_S = 1764000000, START_MS = 500000, DAY_S = 86400, STEPS = 8 };
 
+static enum fc_date learn(struct fc_serverclock *clock, int64_t date_s,
+                          struct fc_now now) {
+  int64_t moved_s;
+  return fc_serverclock_learn(clock, date_s, now, &moved_s);
+}
+
 /* So long after the start, by both clocks. */
 static struct fc_now at_ms(int64_t ms) {
   return (struct fc_now){.mono_ms = START_MS + ms,
@@ -100,7 +106,7 @@ START_TEST(a_date_counts_when_it_agrees_or_three_do) {
   for (const struct step *step = dates[_i].steps; step->verdict; step++) {
     struct fc_now now = at_ms(step->ms);
     int64_t date_s = now.epoch_s + step->off_s;
-    char verdict = letter(fc_serverclock_learn(&clock, date_s, now));
+    char verdict = letter(learn(&clock, date_s, now));
     ck_assert_msg(verdict == step->verdict, "%s: %c at %lld ms", dates[_i].what,
                   verdict, (long long)step->ms);
     if (verdict == 'M')
@@ -117,23 +123,20 @@ END_TEST
 START_TEST(a_local_clock_that_steps_changes_nothing_once_a_date_has_counted) {
   struct fc_serverclock clock = {.known = false};
   struct fc_now now = at_ms(0);
-  ck_assert_int_eq(fc_serverclock_learn(&clock, EPOCH_S, now), FC_DATE_MOVES);
+  ck_assert_int_eq(learn(&clock, EPOCH_S, now), FC_DATE_MOVES);
   now = at_ms(5000);
   now.epoch_s += 400 * DAY_S;
   ck_assert_int_eq(fc_serverclock_s(&clock, now), EPOCH_S + 5);
-  ck_assert_int_eq(fc_serverclock_learn(&clock, EPOCH_S + 5, now),
-                   FC_DATE_COUNTS);
+  ck_assert_int_eq(learn(&clock, EPOCH_S + 5, now), FC_DATE_COUNTS);
 }
 END_TEST
 
 START_TEST(a_local_clock_that_is_set_right_ends_the_doubt) {
   struct fc_serverclock clock = {.known = false};
-  ck_assert_int_eq(fc_serverclock_learn(&clock, EPOCH_S + DAY_S, at_ms(0)),
-                   FC_DATE_DOUBTED);
+  ck_assert_int_eq(learn(&clock, EPOCH_S + DAY_S, at_ms(0)), FC_DATE_DOUBTED);
   struct fc_now now = at_ms(1000);
   now.epoch_s += DAY_S;
-  ck_assert_int_eq(fc_serverclock_learn(&clock, EPOCH_S + DAY_S + 1, now),
-                   FC_DATE_MOVES);
+  ck_assert_int_eq(learn(&clock, EPOCH_S + DAY_S + 1, now), FC_DATE_MOVES);
 }
 END_TEST
 
@@ -145,10 +148,49 @@ START_TEST(replies_that_take_long_do_not_set_the_clock_back) {
   struct fc_serverclock clock = {.known = false};
   for (int i = 0; i < COUNT(rows); i++) {
     struct fc_now now = at_ms(i * 1000);
-    (void)fc_serverclock_learn(&clock, now.epoch_s + rows[i].off_s, now);
+    (void)learn(&clock, now.epoch_s + rows[i].off_s, now);
     ck_assert_int_eq(fc_serverclock_s(&clock, now),
                      now.epoch_s + rows[i].believed_off_s);
   }
+}
+END_TEST
+
+/* The local clock is off, a Date counts or not; then it and the server's clock
+ * go ahead of the monotonic one, until the server is believed. */
+static const struct {
+  int64_t local_off_s;
+  bool known;
+  int64_t local_s, server_s, moved_s;
+} moves[] = {
+    {0, false, 0, 0, 0},
+    {50, false, 0, 0, -50},
+    {0, false, 0, DAY_S, DAY_S},
+    {-DAY_S, false, 0, 0, DAY_S},
+    {0, true, 0, DAY_S, DAY_S},
+    {0, true, 0, -DAY_S, -DAY_S},
+    {0, true, DAY_S, DAY_S, 0},
+    {0, true, DAY_S + 60, DAY_S, 0},
+    {0, true, DAY_S + 61, DAY_S, DAY_S},
+    {50, true, DAY_S, DAY_S, 0},
+    {0, true, DAY_S, -DAY_S, -DAY_S},
+};
+
+START_TEST(stamps_move_with_the_clock_unless_the_host_slept) {
+  struct fc_serverclock clock = {.known = false};
+  struct fc_now now = at_ms(0);
+  int64_t moved_s;
+  now.epoch_s += moves[_i].local_off_s;
+  if (moves[_i].known)
+    ck_assert_int_eq(learn(&clock, EPOCH_S, now), FC_DATE_MOVES);
+  for (int64_t ms = 0;; ms += 15000) {
+    ck_assert_int_le(ms, 30000);
+    now = at_ms(ms);
+    int64_t date_s = now.epoch_s + moves[_i].server_s;
+    now.epoch_s += moves[_i].local_off_s + moves[_i].local_s;
+    if (fc_serverclock_learn(&clock, date_s, now, &moved_s) == FC_DATE_MOVES)
+      break;
+  }
+  ck_assert_int_eq(moved_s, moves[_i].moved_s);
 }
 END_TEST
 
@@ -188,9 +230,9 @@ static struct fc_serverclock clock_of(int row) {
     fc_serverclock_restored(
         &clock, EPOCH_S + (moments[row].past == AHEAD ? 3600 : 0), now);
   if (moments[row].doubted)
-    (void)fc_serverclock_learn(&clock, EPOCH_S + DAY_S, now);
+    (void)learn(&clock, EPOCH_S + DAY_S, now);
   if (moments[row].counted)
-    (void)fc_serverclock_learn(&clock, EPOCH_S, now);
+    (void)learn(&clock, EPOCH_S, now);
   return clock;
 }
 
@@ -225,12 +267,12 @@ START_TEST(a_doubt_hurries_two_polls) {
   ck_assert(!fc_serverclock_hurries(&clock));
   for (int64_t day = 1, ms = 0; day < 5; day++, ms += 1000) {
     struct fc_now now = at_ms(ms);
-    (void)fc_serverclock_learn(&clock, now.epoch_s + day * DAY_S, now);
+    (void)learn(&clock, now.epoch_s + day * DAY_S, now);
     ck_assert_int_eq(fc_serverclock_hurries(&clock), day <= 2);
   }
-  (void)fc_serverclock_learn(&clock, EPOCH_S, at_ms(0));
+  (void)learn(&clock, EPOCH_S, at_ms(0));
   ck_assert(!fc_serverclock_hurries(&clock));
-  (void)fc_serverclock_learn(&clock, EPOCH_S + DAY_S, at_ms(0));
+  (void)learn(&clock, EPOCH_S + DAY_S, at_ms(0));
   ck_assert(fc_serverclock_hurries(&clock));
 }
 END_TEST
@@ -244,6 +286,8 @@ int main(void) {
       tests, a_local_clock_that_steps_changes_nothing_once_a_date_has_counted);
   tcase_add_test(tests, a_local_clock_that_is_set_right_ends_the_doubt);
   tcase_add_test(tests, replies_that_take_long_do_not_set_the_clock_back);
+  tcase_add_loop_test(tests, stamps_move_with_the_clock_unless_the_host_slept,
+                      0, COUNT(moves));
   tcase_add_loop_test(
       tests, until_a_date_has_counted_local_time_ends_nothing_for_a_while, 0,
       COUNT(moments));
