@@ -46,15 +46,12 @@ struct fc_moment fc_instance_learn_time(struct fc_instance *instance,
   };
 }
 
-void fc_instance_hurry(struct fc_instance *instance, struct fc_job *job,
-                       struct fc_now now) {
+void fc_instance_hurry(struct fc_instance *instance, struct fc_now now) {
   struct fc_heap *polls = &instance->registry.polls;
   int64_t due_ms = now.mono_ms + FC_SERVERCLOCK_POLL_MS;
   struct fc_heap_node *first = fc_heap_first(polls);
-  if (!first || first->key <= due_ms ||
-      !fc_serverclock_hurries(&instance->clock))
-    return;
-  fc_heap_set(polls, job->poll.place ? &job->poll : first, due_ms);
+  if (first && first->key > due_ms && fc_serverclock_hurries(&instance->clock))
+    fc_heap_set(polls, first, due_ms);
 }
 
 static int64_t newest_stamp_s(const struct fc_history *history) {

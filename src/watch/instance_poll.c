@@ -295,7 +295,7 @@ static void result_locked(struct fc_instance *instance,
   if (opened)
     spread(instance, now);
   if (outcome == FC_OUTCOME_ANSWER)
-    fc_instance_hurry(instance, job, now);
+    fc_instance_hurry(instance, now);
 }
 
 bool fc_instance_take_result(struct fc_instance *instance,

@@ -83,10 +83,8 @@ struct fc_moment fc_instance_learn_time(struct fc_instance *instance,
                                         const struct fc_result *result,
                                         struct fc_now now);
 
-/* After an answer about that job: while the time is in doubt, the next poll
- * comes soon. */
-void fc_instance_hurry(struct fc_instance *instance, struct fc_job *job,
-                       struct fc_now now);
+/* After an answer: while its Date is in doubt, the next poll comes soon. */
+void fc_instance_hurry(struct fc_instance *instance, struct fc_now now);
 
 /* An earlier run's record of a job comes back; to be called first. */
 void fc_instance_restored(struct fc_instance *instance,

@@ -79,7 +79,8 @@ static struct fc_result result_of(const struct reply *reply) {
   struct fc_result result =
       dated(drive_status(reply->status), server_s() + reply->off_s);
   result.reply.facts.has_expires_at = reply->has_expiry;
-  result.reply.facts.expires_at_s = server_s() + reply->expires_in_s;
+  if (reply->has_expiry)
+    result.reply.facts.expires_at_s = server_s() + reply->expires_in_s;
   return result;
 }
 
@@ -217,6 +218,8 @@ static size_t save(void) {
 
 /* --- A Date that has not counted moves nothing. */
 
+enum { FIRST_ANSWER = 6 }; /* of the rows; those before are none */
+
 static const struct {
   const char *what;
   enum fc_answer answer;
@@ -236,16 +239,18 @@ static const struct {
     {"gone, behind", FC_ANSWER_GONE, FC_OK, 410, -20 * YEAR_S},
 };
 
-static void take_stranger(int row) {
+/* Returns how long it was waited for, in ms. */
+static int64_t take_stranger(int row) {
   struct fc_ticket ticket;
   struct fc_result result = drive_status(FC_STATUS_PROCESSING);
-  (void)wait_poll(&ticket);
+  int64_t waited_ms = wait_poll(&ticket);
   ck_assert_str_eq(ticket.id, "w");
   result.answer = strangers[row].answer;
   result.error = strangers[row].error;
   result.http_code = strangers[row].http_code;
   result = dated(result, server_s() + strangers[row].off_s);
   (void)fc_instance_take_result(instance, &ticket, &result, now);
+  return waited_ms;
 }
 
 START_TEST(the_first_date_after_a_restart_ends_and_moves_nothing) {
@@ -254,7 +259,7 @@ START_TEST(the_first_date_after_a_restart_ends_and_moves_nothing) {
   restore_processing("p", 100);
   fc_instance_attach(instance, false, now);
   ck_assert_uint_eq(save(), 3);
-  take_stranger(_i);
+  (void)take_stranger(_i);
   (void)fc_instance_wait(instance, now);
   ck_assert_uint_le(save(), 1); /* "w" itself */
   ck_assert(is_shown("e"));
@@ -279,13 +284,28 @@ START_TEST(a_date_in_doubt_ends_and_moves_nothing_later_either) {
   add("w");
   restore_ended("e", 2 * HOUR_S);
   poll_for(100, 0);
-  take_stranger(_i);
+  (void)take_stranger(_i);
   (void)fc_instance_wait(instance, now);
   ck_assert(is_shown("e"));
   poll_for(60, 0);
   ck_assert(is_shown("e"));
   assert_near(duration_of("w"), server_s() - SERVER_S);
   ck_assert_uint_eq(drive_stats(instance, now).stalled, 0);
+}
+END_TEST
+
+START_TEST(what_is_no_answer_teaches_nothing_however_often_it_comes) {
+  add("w");
+  restore_ended("e", 2 * HOUR_S);
+  for (int64_t end_ms = now.mono_ms + 300000; now.mono_ms < end_ms;) {
+    (void)take_stranger(_i);
+    (void)fc_instance_wait(instance, now);
+    ck_assert(is_shown("e"));
+  }
+  poll_for(20, 0);
+  ck_assert_int_ge(duration_of("w"), 0);
+  ck_assert_int_le(duration_of("w"), 30);
+  ck_assert(is_shown("e"));
 }
 END_TEST
 
@@ -336,6 +356,34 @@ START_TEST(what_is_over_ends_once_a_date_has_counted) {
   (void)poll(0);
   (void)fc_instance_wait(instance, now);
   ck_assert(!is_shown("e"));
+}
+END_TEST
+
+static int64_t saved_first_seen_s(const char *id) {
+  struct fc_unsaved changes[VIEWS];
+  int64_t first_seen_s = -1;
+  size_t len = fc_instance_save_take(instance, changes, VIEWS);
+  for (size_t i = 0; i < len; i++)
+    if (strcmp(changes[i].id, id) == 0)
+      first_seen_s = changes[i].record.history.first_seen_s;
+  fc_instance_save_end(instance, false); /* they come again */
+  return first_seen_s;
+}
+
+START_TEST(what_was_noted_by_the_local_clock_is_put_right_and_saved) {
+  now.epoch_s += local_offs_s[_i];
+  add("w");
+  add("p");
+  restore_processing("p", 100);
+  add("q");
+  drive_answer(instance, &now, "q", drive_status(FC_STATUS_PROCESSING));
+  restore_processing("q", INT64_C(20) * YEAR_S);
+  fc_instance_attach(instance, false, now);
+  ck_assert_uint_eq(save(), 3);
+  poll_for(60, 0);
+  assert_near(saved_first_seen_s("w"), SERVER_S);
+  ck_assert_int_eq(saved_first_seen_s("p"), -1);
+  ck_assert_int_eq(saved_first_seen_s("q"), SERVER_S - INT64_C(20) * YEAR_S);
 }
 END_TEST
 
@@ -470,6 +518,32 @@ START_TEST(a_local_clock_behind_what_was_saved_ends_nothing) {
 }
 END_TEST
 
+/* Each of its stamps in turn is the newest one. */
+START_TEST(the_newest_of_all_stamps_is_what_the_local_clock_must_reach) {
+  struct fc_job_record record = {
+      .id = "p",
+      .name = "p",
+      .facts.status = FC_STATUS_PROCESSING,
+      .history = {.kind = FC_KIND_EXTRACT,
+                  .sources = FC_SOURCE_REGISTRATION,
+                  .previous = FC_STATUS_NONE,
+                  .has_processing_since = _i == 1,
+                  .has_ended = _i == 2,
+                  .has_notified = _i == 3},
+  };
+  int64_t *stamps_s[] = {&record.history.first_seen_s,
+                         &record.history.processing_since_s,
+                         &record.history.ended_s, &record.history.notified_s};
+  *stamps_s[_i] = server_s() + HOUR_S;
+  restore(&record);
+  restore_ended("e", 2 * DAY_S);
+  idle_for(HOUR_S - 5);
+  ck_assert(is_shown("e"));
+  idle_for(10);
+  ck_assert(!is_shown("e"));
+}
+END_TEST
+
 START_TEST(a_local_clock_that_is_set_right_after_the_start_is_heard_of) {
   settings.forget_after_s = 60;
   renew(INTERVAL_MS);
@@ -524,6 +598,7 @@ START_TEST(a_server_that_sets_its_clock_is_believed_and_nothing_ends) {
   renew(INTERVAL_MS);
   add("w");
   add("x");
+  restore_ended("e", 0);
   (void)poll(0);
   (void)poll(0);
   answer("x", (struct reply){FC_STATUS_FAILED, 0, false, 0});
@@ -538,6 +613,10 @@ START_TEST(a_server_that_sets_its_clock_is_believed_and_nothing_ends) {
   answer("w", (struct reply){FC_STATUS_PROCESSING, off_s, true, off_s + 900});
   ck_assert(view_of("w", &view));
   assert_near((int64_t)view.expiry_s, 900);
+  idle_for(DAY_S - (server_s() - SERVER_S) - 5);
+  ck_assert(is_shown("e"));
+  idle_for(10);
+  ck_assert(!is_shown("e"));
   idle_for(DAY_S - (server_s() - ended_s) - 5);
   ck_assert(is_shown("x"));
   idle_for(10);
@@ -622,6 +701,16 @@ START_TEST(a_short_interval_stays_what_it_is) {
 }
 END_TEST
 
+START_TEST(a_doubt_shortens_no_back_off) {
+  renew(LONG_INTERVAL_MS);
+  add("w");
+  (void)poll(DAY_S);
+  ck_assert_int_eq(take_stranger(0), 15000);
+  ck_assert_int_gt(poll(DAY_S), 15000);
+  ck_assert_int_eq(poll(DAY_S), 15000);
+}
+END_TEST
+
 START_TEST(where_the_job_has_ended_another_is_asked) {
   struct fc_ticket ticket;
   renew(LONG_INTERVAL_MS);
@@ -658,6 +747,12 @@ static TCase *make_moved(void) {
                       a_local_clock_that_is_wrong_ends_nothing_at_a_restart, 0,
                       COUNT(local_offs_s));
   tcase_add_test(tests, what_is_over_ends_once_a_date_has_counted);
+  tcase_add_loop_test(tests,
+                      what_is_no_answer_teaches_nothing_however_often_it_comes,
+                      0, FIRST_ANSWER);
+  tcase_add_loop_test(tests,
+                      what_was_noted_by_the_local_clock_is_put_right_and_saved,
+                      0, COUNT(local_offs_s));
   tcase_add_loop_test(tests, an_end_seen_in_the_doubt_is_as_old_as_it_is, 0,
                       COUNT(local_offs_s));
   tcase_add_loop_test(tests,
@@ -689,6 +784,8 @@ static TCase *make_dateless(void) {
   tcase_add_test(
       tests, without_a_date_local_time_ends_what_was_restored_after_a_while);
   tcase_add_test(tests, a_local_clock_behind_what_was_saved_ends_nothing);
+  tcase_add_loop_test(
+      tests, the_newest_of_all_stamps_is_what_the_local_clock_must_reach, 0, 4);
   tcase_add_test(tests,
                  a_local_clock_that_is_set_right_after_the_start_is_heard_of);
   tcase_add_test(tests, a_job_of_this_run_has_its_duration_without_a_date);
@@ -703,6 +800,7 @@ static TCase *make_polls(void) {
                  the_next_two_polls_come_soon_where_the_interval_is_long);
   tcase_add_test(tests, dates_that_never_agree_cost_two_polls_and_no_more);
   tcase_add_test(tests, a_short_interval_stays_what_it_is);
+  tcase_add_test(tests, a_doubt_shortens_no_back_off);
   tcase_add_test(tests, where_the_job_has_ended_another_is_asked);
   tcase_add_test(tests, where_no_job_is_left_nobody_is_asked);
   return tests;
