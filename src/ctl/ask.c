@@ -94,10 +94,15 @@ static void take(struct ctl_answer *answer, const struct fc_settings *settings,
   static const struct fc_job_rules rules = {.stall_timeout_s = 0};
   answer->seconds = result->seconds;
   answer->now_s = result->has_date ? result->date_s : now.epoch_s;
+  const struct fc_moment moment = {
+      .mono_ms = now.mono_ms,
+      .now_s = answer->now_s,
+      .date_s = answer->now_s,
+      .sure = true,
+  };
   /* A 404 is as old as it can get. */
   fc_job_miss(&answer->job, now.mono_ms - FC_JOB_MISSING_MS);
-  (void)fc_job_apply(&answer->job, &rules, result->answer, result, now.mono_ms,
-                     answer->now_s);
+  (void)fc_job_apply(&answer->job, &rules, result->answer, result, &moment);
   if (result->answer == FC_ANSWER_NONE)
     say_failed(answer, settings, result->error, result->detail);
   else if (result->answer != FC_ANSWER_STATUS)

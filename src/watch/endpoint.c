@@ -65,7 +65,8 @@ static void has_come_back(struct fc_endpoint *endpoint, int64_t now_s) {
 }
 
 bool fc_endpoint_learn(struct fc_endpoint *endpoint,
-                       const struct fc_result *result, int64_t now_s) {
+                       const struct fc_result *result, int64_t now_s,
+                       bool doubted) {
   bool gone = result->answer == FC_ANSWER_GONE;
   bool was_gone = endpoint->warned.gone_reported;
   if (result->successor[0])
@@ -75,7 +76,7 @@ bool fc_endpoint_learn(struct fc_endpoint *endpoint,
     endpoint->has_sunset = true;
     endpoint->sunset_s = result->sunset_s;
   }
-  if (endpoint->has_sunset && result->answer != FC_ANSWER_NONE)
+  if (endpoint->has_sunset && !doubted && result->answer != FC_ANSWER_NONE)
     look_at_sunset(endpoint, !gone, now_s);
   if (result->answer == FC_ANSWER_NONE || gone == was_gone)
     return false;

@@ -42,10 +42,11 @@ void fc_endpoint_init(struct fc_endpoint *endpoint, const struct fc_kind *kind,
 /* What a result says of the endpoint, and what is to be reported of that. A
  * sunset is warned of once per date, and once more in its last week; of one
  * that has passed there is nothing to warn, and if the endpoint still answers
- * then, it was none (RFC 8594). Returns true when one that was gone (410) is
- * back. */
+ * then, it was none (RFC 8594). Where the time is `doubted`, that waits.
+ * Returns true when one that was gone (410) is back. */
 bool fc_endpoint_learn(struct fc_endpoint *endpoint,
-                       const struct fc_result *result, int64_t now_s);
+                       const struct fc_result *result, int64_t now_s,
+                       bool doubted);
 
 /* Takes the next event; false where there is none. */
 bool fc_endpoint_take(struct fc_endpoint *endpoint, struct fc_event *event);

@@ -101,11 +101,14 @@ void fc_instance_set_timer(struct fc_instance *instance, struct fc_job *job,
                            struct fc_now now) {
   int64_t at_s = fc_job_timer_s(job, &instance->rules);
   int64_t wait_s = at_s - fc_instance_epoch_s(instance, now);
+  int64_t sure_ms = fc_serverclock_sure_ms(&instance->clock, now);
+  if (sure_ms > now.mono_ms)
+    wait_s = (sure_ms - now.mono_ms + 999) / 1000;
   if (at_s == FC_NEVER || wait_s > INT32_MAX)
     fc_heap_remove(&instance->registry.timers, &job->timer);
   else
     fc_heap_set(&instance->registry.timers, &job->timer,
-                now.mono_ms + (wait_s > 0 ? wait_s * 1000 : 0));
+                now.mono_ms + fc_max64(0, wait_s) * 1000);
 }
 
 void fc_instance_changed(struct fc_instance *instance, struct fc_job *job,

@@ -82,6 +82,7 @@ static enum fc_error add_new(struct fc_instance *instance,
   if (error)
     return error;
   job->history.first_seen_s = fc_instance_epoch_s(instance, now);
+  job->dated = FC_STAMP_FIRST_SEEN;
   job->phase_ms = (uint32_t)fc_schedule_phase_ms(&instance->schedule);
   /* A new job is asked for at once, unless many are: then each in its turn. */
   const struct fc_heap *polls = &instance->registry.polls;
@@ -147,6 +148,7 @@ static void change_kind(struct fc_instance *instance, struct fc_job *job,
   fc_job_restart(job, kind);
   fc_registry_count(&instance->registry, job);
   job->history.first_seen_s = fc_instance_epoch_s(instance, now);
+  job->dated = FC_STAMP_FIRST_SEEN;
   job->last_asked_ms = now.mono_ms;
   if (fc_history_has(&job->history, FC_PAST_FORGOTTEN))
     return;

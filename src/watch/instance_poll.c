@@ -8,20 +8,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-/* Only the server's time tells whether a stored time stamp lies ahead: the
- * local clock may be behind. One that does counts as now. */
-static void clamp_stamps(struct fc_instance *instance, struct fc_now now) {
-  int64_t now_s = fc_instance_epoch_s(instance, now);
-  for (struct fc_job *job = instance->registry.first; job; job = job->next) {
-    job->history.processing_since_s =
-        fc_min64(job->history.processing_since_s, now_s);
-    job->history.ended_s = fc_min64(job->history.ended_s, now_s);
-    job->history.notified_s = fc_min64(job->history.notified_s, now_s);
-    if (!fc_history_has(&job->history, FC_PAST_FORGOTTEN))
-      fc_instance_set_timer(instance, job, now);
-  }
-}
-
 void fc_instance_poll_now(struct fc_instance *instance, struct fc_now now) {
   fc_instance_lock(instance);
   for (struct fc_job *job = instance->registry.first; job; job = job->next)
@@ -53,6 +39,10 @@ static void job_tick(struct fc_instance *instance, struct fc_job *job,
   bool ended;
   if (fc_history_has(&job->history, FC_PAST_FORGOTTEN)) {
     fc_instance_end_watch(instance, job, /* keep_s = */ 0, now);
+    return;
+  }
+  if (!fc_serverclock_is_sure(&instance->clock, now)) {
+    fc_instance_set_timer(instance, job, now);
     return;
   }
   unsigned events = fc_job_tick(job, &instance->rules,
@@ -240,7 +230,7 @@ static int64_t next_turn_ms(struct fc_instance *instance, struct fc_job *job,
   case FC_OUTCOME_RATE_LIMIT:
     return ticket->due_ms;
   case FC_OUTCOME_FAILURE:
-    if (job->failures < UINT8_MAX)
+    if (job->failures < FC_JOB_COUNT_MAX)
       job->failures++;
     pause_ms =
         fc_schedule_pause_ms(schedule, job->failures, FC_SCHEDULE_PAUSE_MAX_MS);
@@ -321,13 +311,11 @@ static void count_end(struct fc_instance *instance, int before, int status) {
 
 static void apply(struct fc_instance *instance, struct fc_job *job,
                   enum fc_answer answer, const struct fc_result *result,
-                  struct fc_now now) {
+                  const struct fc_moment *moment) {
   struct fc_facts before = job->facts;
   bool stalled = job->history.stalled;
   fc_registry_uncount(&instance->registry, job);
-  unsigned events =
-      fc_job_apply(job, &instance->rules, answer, result, now.mono_ms,
-                   fc_instance_epoch_s(instance, now));
+  unsigned events = fc_job_apply(job, &instance->rules, answer, result, moment);
   fc_registry_count(&instance->registry, job);
   count_end(instance, before.status, job->facts.status);
   fc_instance_add_events(instance, job, events);
@@ -353,7 +341,7 @@ static void come_back(struct fc_instance *instance, enum fc_kind_id kind,
 static void judge_job(struct fc_instance *instance,
                       const struct fc_ticket *ticket, enum fc_answer answer,
                       const struct fc_result *result, enum fc_outcome outcome,
-                      struct fc_now now) {
+                      const struct fc_moment *moment, struct fc_now now) {
   struct fc_job *job = ticket->job;
   job->in_flight = false;
   if (fc_history_has(&job->history, FC_PAST_FORGOTTEN)) {
@@ -362,7 +350,7 @@ static void judge_job(struct fc_instance *instance,
     /* Asked before it was known what it is. */
     fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
   } else {
-    apply(instance, job, answer, result, now);
+    apply(instance, job, answer, result, moment);
     if (!fc_status_is_final(job->facts.status))
       fc_heap_set(&instance->registry.polls, &job->poll,
                   next_turn_ms(instance, job, ticket, outcome, result, now));
@@ -375,14 +363,10 @@ static bool result_locked(struct fc_instance *instance,
                           const struct fc_ticket *ticket,
                           const struct fc_result *result, struct fc_now now) {
   struct fc_job *job = ticket->job;
-  bool first_date = result->has_date && !instance->clock.known;
-  if (result->has_date)
-    fc_serverclock_learn(&instance->clock, result->date_s, now);
-  if (first_date)
-    clamp_stamps(instance, now);
+  struct fc_moment moment = fc_instance_learn_time(instance, result, now);
   fc_stats_count(&instance->stats, ticket->id, result);
   if (fc_endpoint_learn(&instance->endpoints[ticket->kind->id], result,
-                        fc_instance_epoch_s(instance, now)))
+                        moment.now_s, moment.doubted))
     come_back(instance, ticket->kind->id, now);
   enum fc_answer answer = answer_about(instance, job, result, now);
   enum fc_outcome outcome = answer == FC_ANSWER_NONE
@@ -395,10 +379,12 @@ static bool result_locked(struct fc_instance *instance,
                         ticket->started_ms, now.mono_ms);
   if (!was_closed && fc_schedule_is_closed(&instance->schedule))
     silence(instance);
-  judge_job(instance, ticket, answer, result, outcome, now);
+  judge_job(instance, ticket, answer, result, outcome, &moment, now);
   judge_api(instance, outcome, result, now);
   if (opened)
     spread(instance, now);
+  if (outcome == FC_OUTCOME_ANSWER)
+    fc_instance_hurry(instance, now);
   return outcome == FC_OUTCOME_REJECTED;
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
 /* The inside of an instance, shared by the files that make it up: instance.c
- * (what it is made of), instance_jobs.c (sources of jobs), instance_poll.c (the
- * poller's side), instance_read.c (the reader's side) and instance_save.c (the
- * state file's side). Nobody else includes this. */
+ * (what it is made of), instance_clock.c (the server's time),
+ * instance_jobs.c (sources of jobs), instance_poll.c (the poller's side),
+ * instance_read.c (the reader's side) and instance_save.c (the state file's
+ * side). Nobody else includes this. */
 
 #ifndef FC_INSTANCE_PRIVATE_H
 #define FC_INSTANCE_PRIVATE_H
@@ -77,6 +78,23 @@ static inline int64_t fc_instance_epoch_s(const struct fc_instance *instance,
                                           struct fc_now now) {
   return fc_serverclock_s(&instance->clock, now);
 }
+
+/* Learns the server's time from a result, which may move the stamps and timers
+ * of all jobs, and returns its moment. */
+struct fc_moment fc_instance_learn_time(struct fc_instance *instance,
+                                        const struct fc_result *result,
+                                        struct fc_now now);
+
+/* After an answer: while its Date is in doubt, the next poll comes soon. */
+void fc_instance_hurry(struct fc_instance *instance, struct fc_now now);
+
+/* An earlier run's record of a job comes back; to be called first. */
+void fc_instance_restored(struct fc_instance *instance,
+                          const struct fc_history *history, struct fc_now now);
+
+/* ... and the job's stamps are those of the record now. */
+void fc_instance_restored_stamps(struct fc_instance *instance,
+                                 struct fc_job *job, struct fc_now now);
 
 /* Queues events of a job to be delivered: a set of types, which may be
  * empty. A loss takes back a "found" that nobody has heard of yet. */

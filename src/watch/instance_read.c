@@ -61,7 +61,7 @@ static bool has_series(const struct fc_instance *instance,
 }
 
 static void fill_view(const struct fc_job *job, int64_t now_s, int64_t mono_ms,
-                      struct fc_job_view *view) {
+                      bool sure, struct fc_job_view *view) {
   view->facts = job->facts;
   view->has_stalled = fc_job_stalled(job, mono_ms, &view->stalled);
   view->has_expiry =
@@ -69,7 +69,7 @@ static void fill_view(const struct fc_job *job, int64_t now_s, int64_t mono_ms,
   view->expiry_s = (double)(job->facts.expires_at_s - now_s);
   if (!job->facts.has_duration)
     view->facts.has_duration =
-        fc_job_duration_s(job, now_s, &view->facts.duration_s);
+        fc_job_duration_s(job, now_s, sure, &view->facts.duration_s);
   fc_text_copy(view->name, sizeof(view->name), job->name->text);
 }
 
@@ -92,6 +92,7 @@ bool fc_instance_views(struct fc_instance *instance, struct fc_now now,
   size_t filled = 0;
   fc_instance_lock(instance);
   int64_t now_s = fc_instance_epoch_s(instance, now);
+  bool sure = fc_serverclock_is_sure(&instance->clock, now);
   if (first) {
     fc_registry_pass_begin(&instance->registry);
     instance->pass_has_age = false;
@@ -103,7 +104,7 @@ bool fc_instance_views(struct fc_instance *instance, struct fc_now now,
       break;
     age_of(instance, job, now.mono_ms);
     if (has_series(instance, job))
-      fill_view(job, now_s, now.mono_ms, &views[filled++]);
+      fill_view(job, now_s, now.mono_ms, sure, &views[filled++]);
   }
   if (!job) {
     instance->has_poll_age = instance->pass_has_age;

@@ -31,10 +31,12 @@ static struct fc_history restored(const struct fc_job *job,
 }
 
 static void restore_all(struct fc_instance *instance, struct fc_job *job,
-                        const struct fc_job_record *record, bool clean) {
+                        const struct fc_job_record *record, bool clean,
+                        struct fc_now now) {
   fc_registry_uncount(&instance->registry, job);
   job->facts = record->facts;
   job->history = restored(job, record);
+  fc_instance_restored_stamps(instance, job, now);
   if (record->error)
     fc_job_keep_error(job, record->error);
   restore_events(job, record, clean);
@@ -75,7 +77,7 @@ static enum fc_error restore_new(struct fc_instance *instance,
       (uint8_t)(record->history.sources & ~(unsigned)FC_SOURCE_CONFIG);
   job->phase_ms = (uint32_t)fc_schedule_phase_ms(&instance->schedule);
   job->last_asked_ms = now.mono_ms;
-  restore_all(instance, job, record, clean);
+  restore_all(instance, job, record, clean, now);
   restore_poll(instance, job, now);
   if (fc_history_has(&record->history, FC_PAST_FORGOTTEN))
     fc_instance_end_watch(instance, job, instance->rules.forget_after_s, now);
@@ -114,7 +116,7 @@ static enum fc_error restore_known(struct fc_instance *instance,
     fc_instance_watch_again(instance, job, now);
   if (job->facts.status == FC_STATUS_NONE && !job->in_flight &&
       !fc_history_has(&job->history, FC_PAST_FORGOTTEN)) {
-    restore_all(instance, job, record, clean);
+    restore_all(instance, job, record, clean, now);
     /* One that was forgotten is wanted again. */
     if (fc_history_has(&record->history, FC_PAST_FORGOTTEN))
       fc_history_set(&job->history, FC_PAST_SILENT, false);
@@ -125,8 +127,11 @@ static enum fc_error restore_known(struct fc_instance *instance,
   for (size_t i = 0; i < FC_EVENT_JOB_COUNT; i++)
     fc_outbox_merge(&job->outbox.event[i], &record->outbox.event[i],
                     job->facts.status == record->facts.status);
-  job->history.first_seen_s =
-      fc_min64(job->history.first_seen_s, record->history.first_seen_s);
+  if (record->history.first_seen_s < job->history.first_seen_s) {
+    job->history.first_seen_s = record->history.first_seen_s;
+    job->dated =
+        job->dated & ((unsigned)FC_STAMPS - (unsigned)FC_STAMP_FIRST_SEEN);
+  }
   return FC_OK;
 }
 
@@ -134,6 +139,7 @@ enum fc_error fc_instance_restore(struct fc_instance *instance,
                                   const struct fc_job_record *record,
                                   bool clean, struct fc_now now) {
   fc_instance_lock(instance);
+  fc_instance_restored(instance, &record->history, now);
   struct fc_job *job = fc_registry_find(&instance->registry, record->id);
   enum fc_error error = job ? restore_known(instance, job, record, clean, now)
                             : restore_new(instance, record, clean, now);

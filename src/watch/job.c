@@ -11,32 +11,57 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int64_t *stamp_of(struct fc_history *history, unsigned which) {
+  switch (which) {
+  case FC_STAMP_FIRST_SEEN:
+    return &history->first_seen_s;
+  case FC_STAMP_PROCESSING:
+    return &history->processing_since_s;
+  case FC_STAMP_ENDED:
+    return &history->ended_s;
+  default:
+    return &history->notified_s;
+  }
+}
+
+static void stamp(struct fc_job *job, enum fc_stamp which, int64_t now_s) {
+  *stamp_of(&job->history, which) = now_s;
+  job->dated = (job->dated | (unsigned)which) & (unsigned)FC_STAMPS;
+}
+
+/* A server that has lost the job's record gives "now" as its expiry, and will
+ * never show the end. Both stamps are whole seconds of the server's clock. */
+static bool is_stalled(const struct fc_job *job,
+                       const struct fc_job_rules *rules,
+                       const struct fc_moment *moment) {
+  if (job->facts.status != FC_STATUS_PROCESSING)
+    return false;
+  bool lapsed = moment->sure && !moment->doubted && job->facts.has_expires_at &&
+                job->facts.expires_at_s <= moment->date_s;
+  bool overdue =
+      moment->sure && rules->stall_timeout_s &&
+      moment->now_s - job->history.processing_since_s > rules->stall_timeout_s;
+  bool undecided =
+      !moment->sure || (job->facts.has_expires_at && moment->doubted);
+  return lapsed || overdue || (undecided && job->history.stalled);
+}
+
 /* What the state before says of a job that is seen unfinished. */
 static unsigned apply_unfinished(struct fc_job *job,
                                  const struct fc_job_rules *rules,
-                                 const struct fc_result *result,
-                                 int64_t now_s) {
+                                 const struct fc_moment *moment) {
   unsigned events = 0;
   job->history.has_ended = false;
   fc_job_keep_error(job, "");
   if (!job->history.has_processing_since) {
     job->history.has_processing_since = true;
-    job->history.processing_since_s = now_s;
+    stamp(job, FC_STAMP_PROCESSING, moment->now_s);
   }
   if (fc_history_has(&job->history, FC_PAST_LOST_REPORTED)) {
     fc_history_set(&job->history, FC_PAST_LOST_REPORTED, false);
     events |= FC_EVENT_BIT(FC_EVENT_FOUND);
   }
-  /* A server that has lost the job's record gives "now" as its expiry, and will
-   * never show the end. Both stamps are whole seconds of the server's clock. */
-  int64_t server_s = result->has_date ? result->date_s : now_s;
-  bool lapsed = result->reply.facts.has_expires_at &&
-                result->reply.facts.expires_at_s <= server_s;
-  bool overdue =
-      rules->stall_timeout_s &&
-      now_s - job->history.processing_since_s > rules->stall_timeout_s;
-  job->history.stalled =
-      job->facts.status == FC_STATUS_PROCESSING && (lapsed || overdue);
+  job->history.stalled = is_stalled(job, rules, moment);
   if (job->history.stalled &&
       !fc_history_has(&job->history, FC_PAST_STALL_REPORTED)) {
     fc_history_set(&job->history, FC_PAST_STALL_REPORTED, true);
@@ -94,9 +119,9 @@ static unsigned apply_final(struct fc_job *job,
   bool warned = fc_history_has(&job->history, FC_PAST_STALL_REPORTED) ||
                 fc_history_has(&job->history, FC_PAST_LOST_REPORTED);
   job->history.has_ended = true;
-  job->history.ended_s = now_s;
+  stamp(job, FC_STAMP_ENDED, now_s);
   job->history.has_notified = job->facts.status == FC_STATUS_FAILED;
-  job->history.notified_s = now_s;
+  stamp(job, FC_STAMP_NOTIFIED, now_s);
   job->history.stalled = false;
   fc_job_keep_error(job, result->reply.error);
   if (job->facts.status == FC_STATUS_COMPLETED && !rules->notify_completed &&
@@ -107,14 +132,15 @@ static unsigned apply_final(struct fc_job *job,
 
 static unsigned apply_status(struct fc_job *job,
                              const struct fc_job_rules *rules,
-                             const struct fc_result *result, int64_t now_s) {
+                             const struct fc_result *result,
+                             const struct fc_moment *moment) {
   job->misses = 0;
   job->missing = false;
   fc_history_set(&job->history, FC_PAST_SILENT, false);
   job->facts = result->reply.facts;
   return fc_status_is_final(job->facts.status)
-             ? apply_final(job, rules, result, now_s)
-             : apply_unfinished(job, rules, result, now_s);
+             ? apply_final(job, rules, result, moment->now_s)
+             : apply_unfinished(job, rules, moment);
 }
 
 void fc_job_miss(struct fc_job *job, int64_t mono_ms) {
@@ -123,45 +149,47 @@ void fc_job_miss(struct fc_job *job, int64_t mono_ms) {
   job->missing = true;
 }
 
-static bool has_expired(const struct fc_job *job, int64_t now_s) {
-  return job->facts.has_expires_at && job->facts.expires_at_s <= now_s;
+static bool has_expired(const struct fc_job *job,
+                        const struct fc_moment *moment) {
+  return moment->sure && !moment->doubted && job->facts.has_expires_at &&
+         job->facts.expires_at_s <= moment->now_s;
 }
 
 /* A job that the API has just not known may only be new, or on its way to a
  * replica. */
 static bool is_lost(const struct fc_job *job, enum fc_answer answer,
-                    int64_t mono_ms, int64_t now_s) {
+                    const struct fc_moment *moment) {
   return answer != FC_ANSWER_NOT_FOUND || job->facts.status == FC_STATUS_LOST ||
-         has_expired(job, now_s) ||
-         mono_ms - job->missing_since_ms >= FC_JOB_MISSING_MS;
+         has_expired(job, moment) ||
+         moment->mono_ms - job->missing_since_ms >= FC_JOB_MISSING_MS;
 }
 
 static const char *reason_of_loss(const struct fc_job *job,
                                   enum fc_answer answer,
                                   const struct fc_result *result,
-                                  int64_t now_s) {
+                                  const struct fc_moment *moment) {
   if (answer == FC_ANSWER_GONE)
     return "";
-  if (answer == FC_ANSWER_NOT_FOUND && has_expired(job, now_s))
+  if (answer == FC_ANSWER_NOT_FOUND && has_expired(job, moment))
     return "its record has expired; its end was not seen";
   return result->reply.error;
 }
 
 static unsigned apply_missing(struct fc_job *job, enum fc_answer answer,
-                              const struct fc_result *result, int64_t mono_ms,
-                              int64_t now_s) {
-  fc_job_miss(job, mono_ms);
-  if (!is_lost(job, answer, mono_ms, now_s))
+                              const struct fc_result *result,
+                              const struct fc_moment *moment) {
+  fc_job_miss(job, moment->mono_ms);
+  if (!is_lost(job, answer, moment))
     return 0;
-  if (job->misses < UINT8_MAX)
+  if (job->misses < FC_JOB_COUNT_MAX)
     job->misses++;
   if (job->facts.status == FC_STATUS_LOST)
     return 0;
   job->facts.status = FC_STATUS_LOST;
   job->history.stalled = false;
   job->history.has_ended = true;
-  job->history.ended_s = now_s;
-  fc_job_keep_error(job, reason_of_loss(job, answer, result, now_s));
+  stamp(job, FC_STAMP_ENDED, moment->now_s);
+  fc_job_keep_error(job, reason_of_loss(job, answer, result, moment));
   if (answer == FC_ANSWER_GONE ||
       fc_history_has(&job->history, FC_PAST_LOST_REPORTED))
     return 0;
@@ -171,7 +199,7 @@ static unsigned apply_missing(struct fc_job *job, enum fc_answer answer,
 
 unsigned fc_job_apply(struct fc_job *job, const struct fc_job_rules *rules,
                       enum fc_answer answer, const struct fc_result *result,
-                      int64_t mono_ms, int64_t now_s) {
+                      const struct fc_moment *moment) {
   bool stalled = job->history.stalled;
   if (fc_status_is_final(job->facts.status))
     return 0;
@@ -180,10 +208,10 @@ unsigned fc_job_apply(struct fc_job *job, const struct fc_job_rules *rules,
     return 0;
   job->history.previous = job->facts.status;
   unsigned events = answer == FC_ANSWER_STATUS
-                        ? apply_status(job, rules, result, now_s)
-                        : apply_missing(job, answer, result, mono_ms, now_s);
+                        ? apply_status(job, rules, result, moment)
+                        : apply_missing(job, answer, result, moment);
   if (stalled && !job->history.stalled)
-    job->stalled_till_s = (uint32_t)(mono_ms / 1000 + FC_JOB_STALLED_S);
+    job->stalled_till_s = (uint32_t)(moment->mono_ms / 1000 + FC_JOB_STALLED_S);
   return events;
 }
 
@@ -228,7 +256,7 @@ unsigned fc_job_tick(struct fc_job *job, const struct fc_job_rules *rules,
       events |= FC_EVENT_BIT(FC_EVENT_EXPIRES);
   }
   if (now_s >= repeat_at(job, rules)) {
-    job->history.notified_s = now_s;
+    stamp(job, FC_STAMP_NOTIFIED, now_s);
     events |= FC_EVENT_BIT(FC_EVENT_FAILED);
   }
   *ended = now_s >= silence_at(job, rules);
@@ -243,13 +271,27 @@ int64_t fc_job_timer_s(const struct fc_job *job,
                   fc_min64(repeat_at(job, rules), silence_at(job, rules)));
 }
 
-bool fc_job_duration_s(const struct fc_job *job, int64_t now_s,
+bool fc_job_duration_s(const struct fc_job *job, int64_t now_s, bool sure,
                        double *duration_s) {
-  if (!job->history.has_processing_since)
+  bool ended = fc_status_has_ended(job->facts.status);
+  bool own_start = job->dated & FC_STAMP_PROCESSING;
+  bool own_end = !ended || job->dated & FC_STAMP_ENDED;
+  if (!job->history.has_processing_since || (!sure && own_start != own_end))
     return false;
-  int64_t end_s =
-      fc_status_has_ended(job->facts.status) ? job->history.ended_s : now_s;
+  int64_t end_s = ended ? job->history.ended_s : now_s;
   int64_t length_s = end_s - job->history.processing_since_s;
   *duration_s = length_s > 0 ? (double)length_s : 0;
   return true;
+}
+
+/* Those that are not set move too: nobody looks at them. */
+bool fc_job_move_stamps(struct fc_job *job, unsigned stamps, int64_t delta_s,
+                        int64_t now_s) {
+  bool changed = false;
+  for (unsigned which = 1; which < FC_STAMPS; which <<= 1) {
+    int64_t *at_s = stamp_of(&job->history, which), before_s = *at_s;
+    *at_s = fc_min64(before_s + (stamps & which ? delta_s : 0), now_s);
+    changed |= *at_s != before_s;
+  }
+  return changed;
 }

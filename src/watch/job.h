@@ -23,7 +23,8 @@ enum {
   /* A job is lost once it was missing for so long: the API knows a new one only
    * after some seconds (firecrawl issue 2662), and a replica may lag behind. */
   FC_JOB_MISSING_MS = 60 * 1000,
-  FC_JOB_STALLED_S = 3600 /* how long one that stalled no longer is shown so */
+  FC_JOB_STALLED_S = 3600, /* how long one that stalled no longer is shown so */
+  FC_JOB_COUNT_MAX = 15    /* of failures and misses */
 };
 
 /* Who wants the job watched: a set. */
@@ -31,6 +32,15 @@ enum fc_job_source {
   FC_SOURCE_CONFIG = 1,
   FC_SOURCE_FILE = 2,
   FC_SOURCE_REGISTRATION = 4
+};
+
+/* The time stamps of a job's history: a set. */
+enum fc_stamp {
+  FC_STAMP_FIRST_SEEN = 1,
+  FC_STAMP_PROCESSING = 2,
+  FC_STAMP_ENDED = 4,
+  FC_STAMP_NOTIFIED = 8,
+  FC_STAMPS = 15
 };
 
 struct fc_job_rules {
@@ -64,12 +74,13 @@ struct fc_job {
   struct fc_outbox outbox;
   uint32_t phase_ms;       /* of its turns, within the interval */
   uint32_t stalled_till_s; /* it is shown as one that was stalled, monotonic */
-  uint8_t failures; /* requests in a row that failed, as far as it counts */
-  uint8_t misses;   /* answers in a row that it is lost, as far as it counts */
-  uint8_t refused_era; /* the instance's, when the API refused it last */
-  bool listed : 1;     /* the last reading of the JobFile had it */
-  bool missing : 1;    /* the API has not known it, or refused it, since it last
-                          said its status */
+  uint8_t failures : 4; /* requests in a row that failed, up to ..._COUNT_MAX */
+  uint8_t misses : 4;   /* answers in a row that it is lost, the same */
+  uint8_t refused_era;  /* the instance's, when the API refused it last */
+  uint8_t dated : 4;    /* the stamps that are this run's own: enum fc_stamp */
+  bool listed : 1;      /* the last reading of the JobFile had it */
+  bool missing : 1; /* the API has not known it, or refused it, since it last
+                       said its status */
   bool in_flight : 1;
   bool kept : 1;    /* forgotten, but not freed: it is not reported again */
   bool fresh : 1;   /* the last answer is no failure and may be shown */
@@ -79,13 +90,23 @@ struct fc_job {
 /* A job of which nothing is known; all else in it is zero. */
 void fc_job_init(struct fc_job *job, const struct fc_kind *kind);
 
+/* When an answer came. The server's clock is epoch seconds. */
+struct fc_moment {
+  int64_t mono_ms;
+  int64_t now_s;  /* on the server's clock, as far as that is known */
+  int64_t date_s; /* the answer's own Date, where that counts; else now_s */
+  bool sure;      /* stamps may be held against now_s */
+  bool doubted;   /* the Date is in doubt, and so is what the answer dates */
+};
+
 /* Applies the result of a request, as what it is about: the result's own answer
- * or, for FC_ERR_REFUSED, what the caller makes of it. `now_s` is the server's
- * time. Returns the set of events that follow. FC_ANSWER_NONE changes no
- * status. */
+ * or, for FC_ERR_REFUSED, what the caller makes of it. Returns the set of
+ * events that follow. FC_ANSWER_NONE changes no status. An answer at a moment
+ * that is not sure makes no job stalled, and well none that is; neither does
+ * the expiresAt of one whose Date is in doubt. */
 unsigned fc_job_apply(struct fc_job *job, const struct fc_job_rules *rules,
                       enum fc_answer answer, const struct fc_result *result,
-                      int64_t mono_ms, int64_t now_s);
+                      const struct fc_moment *moment);
 
 /* The API does not know the job, or refuses it; once more, or for the first
  * time since it said a status. */
@@ -117,8 +138,14 @@ unsigned fc_job_tick(struct fc_job *job, const struct fc_job_rules *rules,
 int64_t fc_job_timer_s(const struct fc_job *job,
                        const struct fc_job_rules *rules);
 
-/* Seconds in processing so far, or in all; false where they were not seen. */
-bool fc_job_duration_s(const struct fc_job *job, int64_t now_s,
+/* Seconds in processing so far, or in all; false where they were not seen, and
+ * where the moment is not `sure` and they began on another run's clock. */
+bool fc_job_duration_s(const struct fc_job *job, int64_t now_s, bool sure,
                        double *duration_s);
+
+/* The clock has moved by delta_s, and some stamps (a set of enum fc_stamp) with
+ * it; none may lie after now_s. True when any has changed. */
+bool fc_job_move_stamps(struct fc_job *job, unsigned stamps, int64_t delta_s,
+                        int64_t now_s);
 
 #endif

@@ -27,7 +27,7 @@
  *   code=N                  the HTTP code; default 200
  *   body="TEXT"             this body instead of a status
  *   header="Name: value"    one more header; up to four
- *   date=none | date=+N     no Date header, or one N seconds ahead
+ *   date=none | date=+N     no Date header, or one N seconds ahead; -N: behind
  *   delay=MS                answer so much later
  *   never                   accept the request and never answer
  *   cut=N                   close the connection after N bytes of the body

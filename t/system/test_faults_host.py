@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 import unittest
@@ -14,8 +15,10 @@ import harness
 from harness import PATIENCE, SystemTest, wait_for
 
 HOUR = 3600
+DAY = 24 * HOUR
 YEAR = 365.25 * 86400
 INTERVAL = 0.2
+MARGIN = 600
 SHUTDOWN_SECONDS = 2.0
 
 PLUGIN = """
@@ -24,6 +27,7 @@ PLUGIN = """
     APIKeyFile "%s"
     Interval 0.2
     MaxRequestsPerMinute 0
+    AcceptRegistrations true
     Extract "lasting" "lasting"
     Extract "ending" "ending"
   </Instance>
@@ -35,6 +39,14 @@ STEPS = [
     ("T1", "back-ten-years", -10 * YEAR),
     ("T1", "forward-an-hour", HOUR),
     ("T1", "forward-thirty-years", 30 * YEAR),
+]
+
+# (row, name, the first reply after a restart)
+STRANGERS = [
+    ("T3", "gateway-ahead", 'answer 502 body="<html>" date=+%d' % (2 * DAY)),
+    ("T3", "gateway-behind", 'answer 502 body="<html>" date=-%d' % (20 * YEAR)),
+    ("T3", "answer-ahead", "answer 200 body="
+     '"{\\"success\\":true,\\"status\\":\\"processing\\"}" date=+%d' % (2 * DAY)),
 ]
 
 # (row, what fails, where it was called from); which of the last three libcurl
@@ -86,7 +98,8 @@ class Host(SystemTest):
         clock = self.clock()
         clock.of(self.daemon).start()
         self.daemon.wait_metric("job_status", "lasting", 1)
-        expiry = self.daemon.metric("job_expiry", "lasting")
+        expiry = self.daemon.wait_metric("job_expiry", "lasting",
+                                         lambda value: value > 0)
         for row, name, seconds in STEPS:
             with self.subTest(row=row, name=name):
                 clock.step(wall=seconds)
@@ -119,6 +132,48 @@ class Host(SystemTest):
                 self.polled()
         self.assertEqual(len(self.told()), 1)
         self.assertEqual(self.server.count("ending"), 1)
+
+    def saved(self):
+        """{ID: what the state file has of it} of the jobs that have ended."""
+        with contextlib.closing(sqlite3.connect(
+                self.daemon.scratch + "/firecrawl.db")) as file:
+            return {row[0]: row[1:] for row in file.execute(
+                "SELECT id, status, sources, first_seen, processing_since, ended,"
+                " notified FROM job WHERE ended IS NOT NULL")}
+
+    def register_failed(self):
+        self.daemon.ask("PUTNOTIF severity=okay time=%d plugin=firecrawl "
+                        "plugin_instance=prod type=extract type_instance=once "
+                        'message="once"' % time.time())
+        wait_for(lambda: self.told("extract once (once) failed"),
+                 "the registered job's end is told of")
+
+    def test_the_first_date_after_a_restart_ends_nothing(self):
+        self.ends()
+        self.server.script(
+            'job extract once\n  state processing for 2 requests\n'
+            '  state failed error="no"\n')
+        self.daemon.start()
+        self.register_failed()
+        wait_for(lambda: self.told("extract ending (ending) failed"), "an end")
+        self.stops()
+        before = self.saved()
+        self.assertEqual(sorted(before), ["ending", "once"])
+        for row, name, answer in STRANGERS:
+            with self.subTest(row=row, name=name):
+                self.server.script(answer + "\n")
+                self.daemon.start()
+                self.polled(2)
+                for job in before:
+                    self.daemon.wait_metric("job_status", job, 3)
+                self.server.script("answer off\n")
+                duration = self.daemon.wait_metric(
+                    "duration_seconds", "lasting", lambda value: value >= 0)
+                self.assertLess(duration, HOUR)
+                self.assertEqual(self.daemon.metric("jobs", "stalled"), 0)
+                self.stops()
+                self.assertEqual(self.saved(), before)
+        self.assertEqual(len(self.told()), 2, self.daemon.sunk())
 
     def test_time_zone_and_locale_change_nothing(self):
         self.daemon.more_environment = {
@@ -164,7 +219,9 @@ class Host(SystemTest):
         self.polled()
         self.daemon.process.send_signal(signal.SIGSTOP)
         before = self.server.count("lasting")
-        clock.step(wall=HOUR, mono=HOUR)
+        # The server has not slept, and is not believed at once: it must be less
+        # than StallTimeout.
+        clock.step(wall=HOUR - MARGIN, mono=HOUR - MARGIN)
         self.daemon.process.send_signal(signal.SIGCONT)
         self.polled()
         self.check_cadence()

@@ -34,7 +34,6 @@ TESTED_IN = {
     "src/watch/instance_save.c": "t/watch/check_instance.c",
     "src/watch/refusals.c": "t/watch/check_instance_trouble.c",
     "src/watch/reports.c": "t/watch/check_instance_trouble.c",
-    "src/watch/serverclock.c": "t/watch/check_instance_trouble.c",
     "src/watch/stats.c": "t/watch/check_instance_trouble.c",
     "src/state/db.c": "t/state/check_store.c",
     "src/ctl/ask.c": "t/system/test_firecrawlctl.py",

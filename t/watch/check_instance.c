@@ -241,22 +241,6 @@ START_TEST(a_duration_is_what_was_observed) {
 }
 END_TEST
 
-START_TEST(the_servers_clock_counts_and_not_the_local_one) {
-  struct fc_job_view view;
-  struct fc_result result = status_reply("completed");
-  result.has_date = true;
-  result.date_s = EPOCH_S + 86400;
-  result.reply.facts.has_expires_at = true;
-  result.reply.facts.expires_at_s = EPOCH_S + 86400 + 600;
-  ck_assert_int_eq(add("a", "n", FC_SOURCE_CONFIG), FC_OK);
-  answer("a", result);
-  pass_s(100);
-  now.epoch_s -= 5000000;
-  ck_assert(view_of("n", &view));
-  ck_assert_int_eq((int64_t)view.expiry_s, 500);
-}
-END_TEST
-
 START_TEST(the_newest_job_of_a_name_has_the_series) {
   ck_assert_int_eq(add("a", "n", FC_SOURCE_REGISTRATION), FC_OK);
   answer("a", status_reply("failed"));
@@ -471,19 +455,6 @@ static void answer_processing(int64_t server_s) {
   result.date_s = server_s;
   answer("a", result);
 }
-
-START_TEST(a_local_clock_that_is_behind_makes_no_job_stalled_at_a_restart) {
-  enum { BEHIND_S = 5 * 3600 };
-  struct fc_job_view view;
-  int64_t server_s = now.epoch_s + BEHIND_S;
-  restore_processing(server_s - 100);
-  answer_processing(server_s);
-  ck_assert_str_eq(event(), "");
-  ck_assert(view_of("n", &view));
-  ck_assert_int_ge((int64_t)view.facts.duration_s, 100);
-  ck_assert_int_le((int64_t)view.facts.duration_s, 120);
-}
-END_TEST
 
 START_TEST(a_stored_time_in_the_future_counts_as_now) {
   struct fc_job_view view;
@@ -827,7 +798,6 @@ int main(void) {
   tcase_add_test(tests, a_duration_is_what_was_observed);
   tcase_add_test(tests,
                  a_duration_that_the_api_says_goes_before_the_observed_one);
-  tcase_add_test(tests, the_servers_clock_counts_and_not_the_local_one);
   tcase_add_test(tests, the_newest_job_of_a_name_has_the_series);
   tcase_add_test(tests,
                  forget_after_ends_the_series_and_drops_what_is_not_listed);
@@ -846,8 +816,6 @@ int main(void) {
   tcase_add_test(tests, ended_jobs_that_are_forgotten_are_kept_up_to_max_jobs);
   tcase_add_test(
       tests, an_endpoint_that_is_gone_is_told_of_once_though_it_comes_and_goes);
-  tcase_add_test(
-      tests, a_local_clock_that_is_behind_makes_no_job_stalled_at_a_restart);
   tcase_add_test(tests, a_stored_time_in_the_future_counts_as_now);
   tcase_add_test(tests, an_unusable_api_is_told_after_three_intervals);
   tcase_add_test(tests, a_rejected_key_is_told_once);

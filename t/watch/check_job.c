@@ -36,17 +36,34 @@ static struct fc_result expiring_reply(enum fc_status status,
   return result;
 }
 
+/* At a moment that the server's clock has no doubt of. */
+static struct fc_moment moment_of(const struct fc_result *result,
+                                  int64_t mono_ms, int64_t now_s) {
+  return (struct fc_moment){
+      .mono_ms = mono_ms,
+      .now_s = now_s,
+      .date_s = result->has_date ? result->date_s : now_s,
+      .sure = true,
+  };
+}
+
+static unsigned apply_one(struct fc_job *job, struct fc_result result,
+                          int64_t mono_ms, int64_t now_s) {
+  struct fc_moment moment = moment_of(&result, mono_ms, now_s);
+  return fc_job_apply(job, &quiet, result.answer, &result, &moment);
+}
+
 /* One that the API does not know is missing since moment 0. */
-static unsigned apply_ms(struct fc_job *job, const struct fc_job_rules *rules,
-                         const struct fc_result *result, int64_t mono_ms,
-                         int64_t now_s) {
+static unsigned apply(struct fc_job *job, const struct fc_job_rules *rules,
+                      struct fc_result result, int64_t mono_ms, int64_t now_s) {
+  struct fc_moment moment = moment_of(&result, mono_ms, now_s);
   fc_job_miss(job, 0);
-  return fc_job_apply(job, rules, result->answer, result, mono_ms, now_s);
+  return fc_job_apply(job, rules, result.answer, &result, &moment);
 }
 
 static unsigned apply_at(struct fc_job *job, const struct fc_job_rules *rules,
                          struct fc_result result, int64_t now_s) {
-  return apply_ms(job, rules, &result, OLD_MS, now_s);
+  return apply(job, rules, result, OLD_MS, now_s);
 }
 
 /* The answers of the table below, in the order of its columns. */
@@ -175,7 +192,7 @@ START_TEST(each_status_and_each_answer_make_one_step) {
       (void)apply_at(&job, &quiet, reply_of(rows[row].past[i]), EPOCH_S);
   struct fc_result result = reply_of(answer);
   enum fc_status before = job.facts.status;
-  unsigned events = apply_ms(&job, &quiet, &result, rows[row].mono_ms, EPOCH_S);
+  unsigned events = apply(&job, &quiet, result, rows[row].mono_ms, EPOCH_S);
   const struct step *step = &rows[row].steps[answer];
   ck_assert_msg(job.facts.status == (int)step->status && events == step->events,
                 "%s, answer %d: status %d, events %#x", rows[row].before,
@@ -203,11 +220,10 @@ static const struct {
 START_TEST(a_job_is_lost_once_it_was_missing_for_a_minute_and_twice) {
   struct fc_job job = new_job();
   struct fc_result found = reply_of(PROCESSING), missing = reply_of(NOT_FOUND);
-  (void)fc_job_apply(&job, &quiet, found.answer, &found, 0, EPOCH_S);
+  (void)apply_one(&job, found, 0, EPOCH_S);
   for (size_t i = 0; i < COUNT(misses[_i].mono_ms); i++)
     if (i == 0 || misses[_i].mono_ms[i])
-      (void)fc_job_apply(&job, &quiet, missing.answer, &missing,
-                         misses[_i].mono_ms[i], EPOCH_S);
+      (void)apply_one(&job, missing, misses[_i].mono_ms[i], EPOCH_S);
   ck_assert_int_eq(job.facts.status, (int)misses[_i].status);
   ck_assert(job.fresh);
 }
@@ -217,9 +233,8 @@ START_TEST(an_answer_between_two_404s_starts_anew) {
   struct fc_job job = new_job();
   struct fc_result found = reply_of(PROCESSING), missing = reply_of(NOT_FOUND);
   for (int64_t ms = 0; ms < 10 * FC_JOB_MISSING_MS; ms += FC_JOB_MISSING_MS) {
-    ck_assert_uint_eq(
-        fc_job_apply(&job, &quiet, missing.answer, &missing, ms, EPOCH_S), 0);
-    (void)fc_job_apply(&job, &quiet, found.answer, &found, ms + 1, EPOCH_S);
+    ck_assert_uint_eq(apply_one(&job, missing, ms, EPOCH_S), 0);
+    (void)apply_one(&job, found, ms + 1, EPOCH_S);
   }
   ck_assert_int_eq(job.facts.status, FC_STATUS_PROCESSING);
 }
@@ -228,10 +243,9 @@ END_TEST
 START_TEST(a_failure_between_two_404s_does_not) {
   struct fc_job job = new_job();
   struct fc_result failed = reply_of(NO_ANSWER), missing = reply_of(NOT_FOUND);
-  (void)fc_job_apply(&job, &quiet, missing.answer, &missing, 0, EPOCH_S);
-  (void)fc_job_apply(&job, &quiet, failed.answer, &failed, 1, EPOCH_S);
-  ck_assert_uint_eq(fc_job_apply(&job, &quiet, missing.answer, &missing,
-                                 FC_JOB_MISSING_MS, EPOCH_S),
+  (void)apply_one(&job, missing, 0, EPOCH_S);
+  (void)apply_one(&job, failed, 1, EPOCH_S);
+  ck_assert_uint_eq(apply_one(&job, missing, FC_JOB_MISSING_MS, EPOCH_S),
                     BIT(LOST));
   free(job.error);
 }
@@ -242,12 +256,9 @@ START_TEST(a_job_whose_record_has_expired_is_lost_at_once_and_says_so) {
   struct fc_result known = expiring_reply(FC_STATUS_PROCESSING, EPOCH_S + 60),
                    missing = reply_of(NOT_FOUND);
   strcpy(missing.reply.error, "Extract job not found");
-  (void)fc_job_apply(&job, &quiet, known.answer, &known, 0, EPOCH_S);
-  ck_assert_uint_eq(
-      fc_job_apply(&job, &quiet, missing.answer, &missing, 1, EPOCH_S + 59), 0);
-  ck_assert_uint_eq(
-      fc_job_apply(&job, &quiet, missing.answer, &missing, 2, EPOCH_S + 60),
-      BIT(LOST));
+  (void)apply_one(&job, known, 0, EPOCH_S);
+  ck_assert_uint_eq(apply_one(&job, missing, 1, EPOCH_S + 59), 0);
+  ck_assert_uint_eq(apply_one(&job, missing, 2, EPOCH_S + 60), BIT(LOST));
   ck_assert_str_eq(job.error, "its record has expired; its end was not seen");
   free(job.error);
 }
@@ -259,9 +270,9 @@ START_TEST(a_stall_that_is_over_shows_for_an_hour) {
   struct fc_result lapsed = expiring_reply(FC_STATUS_PROCESSING, EPOCH_S),
                    ended = reply_of(COMPLETED);
   ck_assert(!fc_job_stalled(&job, 1000, &stalled));
-  (void)fc_job_apply(&job, &quiet, lapsed.answer, &lapsed, 1000, EPOCH_S);
+  (void)apply_one(&job, lapsed, 1000, EPOCH_S);
   ck_assert(fc_job_stalled(&job, 1000, &stalled) && stalled);
-  (void)fc_job_apply(&job, &quiet, ended.answer, &ended, 2000, EPOCH_S);
+  (void)apply_one(&job, ended, 2000, EPOCH_S);
   ck_assert(fc_job_stalled(&job, 2000, &stalled) && !stalled);
   ck_assert(fc_job_stalled(&job, 2000 + 3599 * 1000, &stalled) && !stalled);
   ck_assert(!fc_job_stalled(&job, 2000 + 3600 * 1000, &stalled));
@@ -272,11 +283,10 @@ START_TEST(an_id_that_the_api_refuses_is_lost_at_once_with_its_words) {
   struct fc_job job = new_job();
   struct fc_result result = {.answer = FC_ANSWER_INVALID};
   strcpy(result.reply.error, "Invalid job ID format");
-  ck_assert_uint_eq(apply_ms(&job, &quiet, &result, NEW_MS, EPOCH_S),
-                    BIT(LOST));
+  ck_assert_uint_eq(apply(&job, &quiet, result, NEW_MS, EPOCH_S), BIT(LOST));
   ck_assert_int_eq(job.facts.status, FC_STATUS_LOST);
   ck_assert_str_eq(job.error, "Invalid job ID format");
-  ck_assert_uint_eq(apply_ms(&job, &quiet, &result, OLD_MS, EPOCH_S), 0);
+  ck_assert_uint_eq(apply(&job, &quiet, result, OLD_MS, EPOCH_S), 0);
   (void)apply_at(&job, &quiet, reply_of(PROCESSING), EPOCH_S);
   ck_assert_ptr_null(job.error);
 }
@@ -357,6 +367,42 @@ START_TEST(a_record_that_has_lapsed_is_a_stall) {
   ck_assert_int_eq(job.history.stalled, lapses[_i].stalled);
   ck_assert_int_eq((events & BIT(STALLED)) != 0, lapses[_i].stalled);
   ck_assert_int_eq(job.facts.status, lapses[_i].status);
+}
+END_TEST
+
+/* What a moment that is in doubt makes of it. */
+static const struct {
+  bool sure, doubted, has_expiry;
+  int64_t expires_in_s, processing_s;
+  bool was_stalled, stalled;
+} doubts[] = {
+    {true, false, true, -1, 0, false, true},
+    {true, false, true, 9, 0, true, false},
+    {true, true, true, -1, 0, false, false},
+    {true, true, true, 9, 0, true, true},
+    {true, true, true, 9, 3601, false, true},
+    {true, true, false, 0, 0, true, false},
+    {false, true, true, -1, 3601, false, false},
+    {false, true, true, 9, 0, true, true},
+    {false, false, true, -1, 3601, false, false},
+    {false, false, true, 9, 0, true, true},
+    {false, false, false, 0, 0, true, true},
+};
+
+START_TEST(in_doubt_no_job_becomes_stalled_or_well) {
+  struct fc_job job = new_job();
+  struct fc_result result =
+      expiring_reply(FC_STATUS_PROCESSING, EPOCH_S + doubts[_i].expires_in_s);
+  result.reply.facts.has_expires_at = doubts[_i].has_expiry;
+  struct fc_moment moment = moment_of(&result, OLD_MS, EPOCH_S);
+  moment.sure = doubts[_i].sure;
+  moment.doubted = doubts[_i].doubted;
+  job.history.has_processing_since = true;
+  job.history.processing_since_s = EPOCH_S - doubts[_i].processing_s;
+  job.history.stalled = doubts[_i].was_stalled;
+  unsigned events = fc_job_apply(&job, &quiet, result.answer, &result, &moment);
+  ck_assert_int_eq(job.history.stalled, doubts[_i].stalled);
+  ck_assert_int_eq((events & BIT(STALLED)) != 0, job.history.stalled);
 }
 END_TEST
 
@@ -449,10 +495,82 @@ START_TEST(a_duration_is_what_was_seen_of_it) {
     if (durations[_i].answers[i] != ANSWERS)
       (void)apply_at(&job, &quiet, reply_of(durations[_i].answers[i]),
                      EPOCH_S + 10 * i);
-  ck_assert_int_eq(fc_job_duration_s(&job, EPOCH_S + 80, &duration_s),
+  ck_assert_int_eq(fc_job_duration_s(&job, EPOCH_S + 80, true, &duration_s),
                    durations[_i].has);
   ck_assert_int_eq((int64_t)duration_s,
                    durations[_i].has ? durations[_i].duration_s : -1);
+}
+END_TEST
+
+/* Which stamps are this run's own, and whether a duration is known of a job
+ * that was restored, in doubt. */
+static const struct {
+  unsigned dated;
+  bool ended, has;
+} own_stamps[] = {
+    {0, false, false},
+    {FC_STAMP_PROCESSING, false, true},
+    {0, true, true},
+    {FC_STAMP_ENDED, true, false},
+    {FC_STAMP_PROCESSING | FC_STAMP_ENDED, true, true},
+};
+
+START_TEST(in_doubt_a_duration_is_of_one_clock) {
+  struct fc_job job = new_job();
+  double duration_s;
+  (void)apply_at(&job, &quiet, reply_of(PROCESSING), EPOCH_S);
+  if (own_stamps[_i].ended)
+    (void)apply_at(&job, &quiet, reply_of(COMPLETED), EPOCH_S + 10);
+  job.dated = own_stamps[_i].dated & (unsigned)FC_STAMPS;
+  ck_assert_int_eq(fc_job_duration_s(&job, EPOCH_S + 10, false, &duration_s),
+                   own_stamps[_i].has);
+  ck_assert(fc_job_duration_s(&job, EPOCH_S + 10, true, &duration_s));
+  ck_assert_int_eq((int64_t)duration_s, 10);
+}
+END_TEST
+
+START_TEST(each_stamp_of_a_run_is_known_as_its_own) {
+  struct fc_job job = new_job();
+  (void)apply_at(&job, &quiet, reply_of(PROCESSING), EPOCH_S);
+  ck_assert_uint_eq(job.dated, FC_STAMP_PROCESSING);
+  (void)apply_at(&job, &quiet, reply_of(NOT_FOUND), EPOCH_S);
+  ck_assert_uint_eq(job.dated, FC_STAMP_PROCESSING | FC_STAMP_ENDED);
+  (void)apply_at(&job, &quiet, reply_of(FAILED), EPOCH_S);
+  ck_assert_uint_eq(job.dated, FC_STAMPS & ~FC_STAMP_FIRST_SEEN);
+  free(job.error);
+}
+END_TEST
+
+static const struct {
+  unsigned stamps;
+  int64_t delta_s, now_s;
+  int64_t first_seen_s, processing_since_s, ended_s, notified_s;
+} moves[] = {
+    {0, 100, 50, 10, 20, 30, 40},
+    {0, 0, 25, 10, 20, 25, 25},
+    {FC_STAMPS, 100, 200, 110, 120, 130, 140},
+    {FC_STAMPS, 100, 125, 110, 120, 125, 125},
+    {FC_STAMPS, -15, 200, -5, 5, 15, 25},
+    {FC_STAMP_FIRST_SEEN, 5, 50, 15, 20, 30, 40},
+    {FC_STAMP_PROCESSING, 5, 50, 10, 25, 30, 40},
+    {FC_STAMP_ENDED, 5, 50, 10, 20, 35, 40},
+    {FC_STAMP_NOTIFIED, 5, 50, 10, 20, 30, 45},
+};
+
+START_TEST(stamps_move_with_their_clock_and_not_into_the_future) {
+  struct fc_job job = new_job();
+  job.history.first_seen_s = 10;
+  job.history.processing_since_s = 20;
+  job.history.ended_s = 30;
+  job.history.notified_s = 40;
+  ck_assert_int_eq(fc_job_move_stamps(&job, moves[_i].stamps, moves[_i].delta_s,
+                                      moves[_i].now_s),
+                   _i != 0);
+  ck_assert_int_eq(job.history.first_seen_s, moves[_i].first_seen_s);
+  ck_assert_int_eq(job.history.processing_since_s,
+                   moves[_i].processing_since_s);
+  ck_assert_int_eq(job.history.ended_s, moves[_i].ended_s);
+  ck_assert_int_eq(job.history.notified_s, moves[_i].notified_s);
 }
 END_TEST
 
@@ -570,6 +688,14 @@ int main(void) {
   tcase_add_test(tests, only_an_ended_job_keeps_an_error_text);
   tcase_add_loop_test(tests, a_record_that_has_lapsed_is_a_stall, 0,
                       COUNT(lapses));
+  tcase_add_loop_test(tests, in_doubt_no_job_becomes_stalled_or_well, 0,
+                      COUNT(doubts));
+  tcase_add_loop_test(tests, in_doubt_a_duration_is_of_one_clock, 0,
+                      COUNT(own_stamps));
+  tcase_add_test(tests, each_stamp_of_a_run_is_known_as_its_own);
+  tcase_add_loop_test(tests,
+                      stamps_move_with_their_clock_and_not_into_the_future, 0,
+                      COUNT(moves));
   tcase_add_loop_test(tests, processing_longer_than_stall_timeout_is_a_stall, 0,
                       COUNT(stalls));
   tcase_add_test(tests, a_stall_is_told_once_and_goes_when_the_expiry_moves_on);
