@@ -48,8 +48,8 @@ static void silence(struct fc_instance *instance) {
     job->fresh = false;
 }
 
-static void job_tick(struct fc_instance *instance, struct fc_job *job,
-                     struct fc_now now) {
+void fc_instance_tick_job(struct fc_instance *instance, struct fc_job *job,
+                          struct fc_now now) {
   bool ended;
   if (fc_history_has(&job->history, FC_PAST_FORGOTTEN)) {
     fc_instance_end_watch(instance, job, /* keep_s = */ 0, now);
@@ -60,7 +60,7 @@ static void job_tick(struct fc_instance *instance, struct fc_job *job,
   fc_instance_add_events(instance, job, events);
   if (events || ended)
     fc_instance_changed(instance, job, true);
-  if (ended && !(job->history.sources & (FC_SOURCE_CONFIG | FC_SOURCE_FILE)))
+  if (ended && !(job->history.sources & FC_SOURCES_LISTED))
     fc_instance_end_watch(instance, job, /* keep_s = */ 0, now);
   else
     fc_instance_set_timer(instance, job, now);
@@ -90,7 +90,7 @@ static int64_t tick(struct fc_instance *instance, struct fc_now now) {
   if (!fc_instance_has_work(instance))
     rest(instance);
   while ((node = fc_heap_first(timers)) && node->key <= now.mono_ms)
-    job_tick(instance, fc_registry_job_of_timer(node), now);
+    fc_instance_tick_job(instance, fc_registry_job_of_timer(node), now);
   if (fc_health_tick(health, patience_ms, now.mono_ms)) {
     silence(instance);
     fc_instance_add_event(instance, FC_EVENT_API_UNUSABLE,
@@ -113,6 +113,7 @@ static void take(struct fc_instance *instance, struct fc_job *job,
   fc_heap_remove(&instance->registry.polls, &job->poll);
   fc_schedule_started(&instance->schedule, now.mono_ms);
   job->in_flight = true;
+  job->again = false;
   if (!job->asked)
     job->first_asked_ms = now.mono_ms;
   job->asked = true;
@@ -256,6 +257,8 @@ static void apply(struct fc_instance *instance, struct fc_job *job,
   unsigned events = fc_job_apply(job, &instance->rules, result, now.mono_ms,
                                  fc_instance_epoch_s(instance, now));
   fc_registry_count(&instance->registry, job);
+  if (job->facts.status == FC_STATUS_COMPLETED)
+    fc_instance_outrank(instance, job);
   fc_instance_add_events(instance, job, events);
   if (job->facts.status == FC_STATUS_UNKNOWN &&
       before.status != FC_STATUS_UNKNOWN)
@@ -304,6 +307,8 @@ static void result_locked(struct fc_instance *instance,
     if (!fc_status_is_final(job->facts.status))
       fc_heap_set(&instance->registry.polls, &job->poll,
                   next_turn_ms(instance, job, ticket, outcome, result, now));
+    if (job->again && job->poll.place)
+      fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
     fc_instance_set_timer(instance, job, now);
   }
   if (opened)
@@ -317,6 +322,7 @@ bool fc_instance_take_result(struct fc_instance *instance,
   enum fc_outcome outcome = fc_instance_outcome(result);
   fc_instance_lock(instance);
   result_locked(instance, ticket, result, outcome, now);
+  fc_instance_make_room(instance, now);
   fc_instance_unlock(instance);
   return outcome == FC_OUTCOME_REJECTED;
 }
