@@ -36,6 +36,7 @@ TESTED_IN = {
     "src/watch/reports.c": "t/watch/check_instance_trouble.c",
     "src/watch/serverclock.c": "t/watch/check_instance_trouble.c",
     "src/watch/stats.c": "t/watch/check_instance_trouble.c",
+    "src/state/absent.c": "t/state/check_journal.c",
     "src/state/db.c": "t/state/check_store.c",
     "src/ctl/ask.c": "t/system/test_firecrawlctl.py",
     "src/ctl/check.c": "t/ctl/check_firecrawlctl.c",
