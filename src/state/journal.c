@@ -149,7 +149,7 @@ static bool save(struct fc_journal *journal, struct fc_now now) {
 
 struct loading {
   struct fc_instance *instance;
-  bool clean, refused;
+  bool clean;
   struct fc_now now;
 };
 
@@ -157,7 +157,6 @@ static enum fc_error load_job(const struct fc_job_record *record, void *data) {
   struct loading *loading = data;
   enum fc_error error = fc_instance_restore(loading->instance, record,
                                             loading->clean, loading->now);
-  loading->refused |= error == FC_ERR_LIMIT; /* the instance tells of it */
   return error == FC_ERR_MEMORY ? error : FC_OK;
 }
 
@@ -182,7 +181,8 @@ static enum fc_error load(struct fc_journal *journal, struct member *member,
   if (!error)
     error =
         fc_store_load_endpoints(journal->store, name, load_endpoint, &loading);
-  member->refused = loading.refused;
+  if (!error)
+    member->refused = fc_instance_restore_end(instance, now);
   if (!error && skipped)
     fc_instance_report(instance, FC_SEVERITY_WARNING,
                        "state file: %zu jobs are not restored: their rows make "

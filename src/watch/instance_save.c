@@ -61,13 +61,6 @@ static enum fc_error restore_new(struct fc_instance *instance,
                                  struct fc_now now) {
   struct fc_job *job;
   struct fc_registry *registry = &instance->registry;
-  if (!fc_status_is_final(record->facts.status) &&
-      fc_instance_is_full(instance)) {
-    if (!fc_history_has(&record->history, FC_PAST_FORGOTTEN))
-      fc_instance_refuse_beyond_max(instance, FC_SOURCE_REGISTRATION,
-                                    record->id, now);
-    return FC_ERR_LIMIT;
-  }
   enum fc_error error =
       fc_registry_add(registry, fc_kind_get(record->history.kind), record->id,
                       record->name, &job);
@@ -162,6 +155,36 @@ void fc_instance_restore_endpoint(struct fc_instance *instance,
   fc_instance_lock(instance);
   fc_endpoint_restore(&instance->endpoints[record->kind], record);
   fc_instance_unlock(instance);
+}
+
+/* What is pending of a job is told before the job may go. */
+static bool may_be_refused(const struct fc_job *job) {
+  return job->restored && !fc_status_is_final(job->facts.status) &&
+         !fc_history_has(&job->history, FC_PAST_FORGOTTEN) &&
+         !(job->history.sources & FC_SOURCE_CONFIG) && !job->in_flight &&
+         !fc_job_has_pending(job);
+}
+
+/* Without attaching, the rows of those that are dropped here stay. */
+bool fc_instance_restore_end(struct fc_instance *instance, struct fc_now now) {
+  size_t candidates = 0, refused = 0;
+  struct fc_job *next;
+  fc_instance_lock(instance);
+  const struct fc_registry *registry = &instance->registry;
+  for (struct fc_job *job = registry->first; job; job = job->next)
+    candidates += may_be_refused(job);
+  size_t others = registry->len - instance->kept - registry->ended - candidates;
+  for (struct fc_job *job = registry->first; job; job = next) {
+    next = job->next;
+    if (!may_be_refused(job) || others++ < (size_t)instance->settings->max_jobs)
+      continue;
+    fc_instance_refuse_beyond_max(instance, FC_SOURCE_REGISTRATION, job->id,
+                                  now);
+    fc_instance_end_watch(instance, job, /* keep_s = */ 0, now);
+    refused++;
+  }
+  fc_instance_unlock(instance);
+  return refused > 0;
 }
 
 static void settle(struct fc_instance *instance, struct fc_now now) {

@@ -494,7 +494,8 @@ START_TEST(jobs_beyond_max_jobs_at_a_restart_are_told_of) {
   settings.max_jobs = 2;
   open_journal();
   (void)fc_journal_turn(journal, now);
-  ck_assert_ptr_nonnull(strstr(event(), "MaxJobs 2 is reached"));
+  ck_assert_ptr_nonnull(
+      strstr(event(), "MaxJobs 2 is reached; the first one refused is c"));
   close_journal();
   settings.max_jobs = 10;
   open_journal();
@@ -716,6 +717,30 @@ START_TEST(ended_jobs_beyond_max_jobs_leave_the_file_at_a_restart) {
   ck_assert_str_eq(event(), "");
   (void)fc_journal_turn(journal, now);
   ck_assert_int_eq(count_rows("SELECT count(*) FROM job"), 2);
+  close_journal();
+}
+END_TEST
+
+/* Whichever row comes first. */
+START_TEST(configured_jobs_that_have_ended_take_no_room_at_a_restart) {
+  use_state_file();
+  open_journal();
+  for (int i = 0; i < 2; i++)
+    if (i == _i) {
+      add_named("c", NULL, FC_SOURCE_CONFIG);
+      answer_one("c", FC_STATUS_COMPLETED);
+    } else {
+      add_named("r", NULL, FC_SOURCE_REGISTRATION);
+      add_named("s", NULL, FC_SOURCE_REGISTRATION);
+    }
+  answer_one("r", FC_STATUS_PROCESSING);
+  answer_one("s", FC_STATUS_PROCESSING);
+  save_and_close();
+  settings.max_jobs = 2;
+  open_configured("c", NULL);
+  ck_assert_uint_eq(known_jobs(FC_STATUS_PROCESSING), 2);
+  ck_assert_uint_eq(known_jobs(FC_STATUS_COMPLETED), 1);
+  ck_assert_str_eq(event(), "");
   close_journal();
 }
 END_TEST
@@ -951,6 +976,8 @@ int main(void) {
                  a_job_that_is_configured_now_has_the_series_of_its_name);
   tcase_add_test(tests, the_configured_name_counts_whatever_the_file_says);
   tcase_add_test(tests, ended_jobs_beyond_max_jobs_leave_the_file_at_a_restart);
+  tcase_add_loop_test(
+      tests, configured_jobs_that_have_ended_take_no_room_at_a_restart, 0, 2);
   tcase_add_test(tests, what_is_known_of_an_instance_is_kept_for_a_day);
   tcase_add_test(tests,
                  what_is_known_of_an_instance_goes_while_the_daemon_runs);
