@@ -78,7 +78,8 @@ class ComeAndGo(SystemTest):
               </Plugin>
             </Plugin>""")
         putnotif(daemon, "extract", job_id(0), "nightly")
-        daemon.wait_notification("above the failure threshold", "FAILURE")
+        wait_for(lambda: "above the failure threshold" in daemon.log_text(),
+                 "the threshold plugin says something")
         daemon.ask("PUTNOTIF severity=failure time=%d host=elsewhere "
                    "plugin=firecrawl plugin_instance=other type=extract "
                    'type_instance=x message="x"' % time.time())
