@@ -27,6 +27,7 @@ void fc_instance_end_watch(struct fc_instance *instance, struct fc_job *job,
   job->kept = fc_status_is_final(job->facts.status) && keep_s > 0;
   if (job->kept) {
     instance->kept++;
+    instance->crowded = true;
     fc_heap_set(&registry->timers, &job->timer, now.mono_ms + keep_s * 1000);
   }
   fc_instance_changed(instance, job, /* urgent = */ keep_s > 0);
@@ -48,6 +49,7 @@ void fc_instance_drop_if_unused(struct fc_instance *instance,
 static void take_sources(struct fc_instance *instance, struct fc_job *job,
                          unsigned sources, struct fc_now now) {
   job->history.sources &= (uint8_t)~sources;
+  instance->crowded = true;
   fc_instance_changed(instance, job, true);
   if (!job->history.sources)
     fc_instance_end_watch(instance, job, instance->rules.forget_after_s, now);
@@ -87,13 +89,16 @@ static struct fc_job *first_ended(const struct fc_instance *instance) {
   return first;
 }
 
-/* One that is listed would be asked for afresh, and told of again. */
+/* One that is listed would be asked for afresh, and told of again. Where only
+ * such are left, nobody looks again before something has changed. */
 void fc_instance_make_room(struct fc_instance *instance, struct fc_now now) {
   struct fc_job *job;
-  while (instance->registry.ended + instance->kept >
+  while (instance->crowded &&
+         instance->registry.ended + instance->kept >
              (size_t)instance->settings->max_jobs &&
          (job = first_ended(instance)))
     fc_instance_end_watch(instance, job, /* keep_s = */ 0, now);
+  instance->crowded = false;
 }
 
 static enum fc_error add_new(struct fc_instance *instance,
@@ -214,6 +219,12 @@ void fc_instance_outrank(struct fc_instance *instance, struct fc_job *job) {
   }
 }
 
+/* It has another name. */
+static void become_newest(struct fc_instance *instance, struct fc_job *job) {
+  set_run_flags(instance, job, 0);
+  fc_instance_outrank(instance, job);
+}
+
 /* Its name is a list's now: no run that is only registered has the series. */
 static void become_listed(struct fc_instance *instance, struct fc_job *job) {
   const struct fc_job *owner = fc_registry_owner(job->name);
@@ -294,8 +305,8 @@ static bool grant(struct fc_instance *instance, struct fc_job *job,
   if (was_forgotten)
     fc_instance_watch_again(instance, job, now);
   if (change->name)
-    set_run_flags(instance, job, 0);
-  if (change->name || (is_listed(job) && !was_listed))
+    become_newest(instance, job);
+  else if (is_listed(job) && !was_listed)
     become_listed(instance, job);
   if (wish->source == FC_SOURCE_REGISTRATION)
     ask_now(instance, job, now);

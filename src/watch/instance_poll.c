@@ -257,6 +257,8 @@ static void apply(struct fc_instance *instance, struct fc_job *job,
   unsigned events = fc_job_apply(job, &instance->rules, result, now.mono_ms,
                                  fc_instance_epoch_s(instance, now));
   fc_registry_count(&instance->registry, job);
+  if (fc_status_is_final(job->facts.status))
+    instance->crowded = true;
   if (job->facts.status == FC_STATUS_COMPLETED)
     fc_instance_outrank(instance, job);
   fc_instance_add_events(instance, job, events);

@@ -48,6 +48,7 @@ struct fc_instance {
   bool save_urgent; /* a change that must not wait */
   bool unsure;      /* listed jobs may have been reported before */
   size_t kept;      /* forgotten jobs that are kept */
+  bool crowded;     /* there may be more ended jobs than are to be kept */
   struct fc_job *answered; /* the last that was; NULL: none, or removed */
   uint32_t file_pass;      /* counts readings of the JobFile */
   bool state_unusable;

@@ -235,6 +235,7 @@ void fc_instance_attach(struct fc_instance *instance, bool unsure,
     instance->endpoints[i].unsaved = true;
   settle(instance, now);
   rank(instance);
+  instance->crowded = true;
   fc_instance_make_room(instance, now);
   fc_instance_unlock(instance);
 }
