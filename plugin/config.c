@@ -590,6 +590,22 @@ static void settings_free(struct fc_settings *settings) {
   free(settings);
 }
 
+/* What the state file knows of it stays. Without memory it is not known later
+ * that it was configured. */
+static void remember_disabled(struct fc_config *config, const char *name) {
+  char *copy = strdup(name);
+  char **disabled =
+      copy ? reallocarray(config->disabled, config->disabled_len + 1,
+                          sizeof(*disabled))
+           : NULL;
+  if (!disabled) {
+    free(copy);
+    return;
+  }
+  config->disabled = disabled;
+  disabled[config->disabled_len++] = copy;
+}
+
 /* False after an ERROR. */
 static bool read_instance(struct fc_config *config,
                           const oconfig_item_t *item) {
@@ -609,6 +625,7 @@ static bool read_instance(struct fc_config *config,
     return false;
   }
   if (read_options(block, item, settings) || check_instance(block, settings)) {
+    remember_disabled(config, name);
     settings_free(settings);
     return false;
   }
@@ -649,6 +666,9 @@ void fc_config_release(struct fc_config *config) {
   for (size_t i = 0; i < config->instances_len; i++)
     settings_free(config->instances[i]);
   free(config->instances);
+  for (size_t i = 0; i < config->disabled_len; i++)
+    free(config->disabled[i]);
+  free(config->disabled);
   free(config->state_file);
   *config = (struct fc_config){0};
 }

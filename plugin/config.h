@@ -20,6 +20,8 @@ struct fc_config {
   char *state_file;               /* NULL: the default */
   struct fc_settings **instances; /* the valid ones */
   size_t instances_len;
+  char **disabled; /* the names of others, as far as they have one */
+  size_t disabled_len;
   bool has_invalid; /* there was an <Instance> that is not among them */
 };
 

@@ -15,6 +15,7 @@
 #include "src/api/transport_curl.h"
 #include "src/base/clock.h"
 #include "src/base/error.h"
+#include "src/base/throttle.h"
 #include "src/state/disk.h"
 #include "src/state/journal.h"
 #include "src/state/store.h"
@@ -69,6 +70,7 @@ static struct {
   /* Registrations that came while the daemon was still starting. */
   notification_t *early;
   size_t early_len;
+  struct fc_throttle refused; /* registrations */
 } plugin = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int fc_config(oconfig_item_t *block) {
@@ -95,6 +97,16 @@ static void log_reports(struct fc_member *member) {
                fc_instance_settings(member->instance)->name, report.text);
 }
 
+/* How many were not logged one by one, when no further one comes to say so. */
+static void log_refused(struct fc_now now) {
+  pthread_mutex_lock(&plugin.lock);
+  size_t left_out =
+      fc_throttle_rest(&plugin.refused, FC_REGISTRATION_ERRORS_MS, now.mono_ms);
+  pthread_mutex_unlock(&plugin.lock);
+  if (left_out)
+    ERROR("firecrawl plugin: %zu more registrations were refused", left_out);
+}
+
 /* Always 0: an API that does not answer is a value, and the daemon suspends a
  * read that fails. */
 static int fc_read(user_data_t *user_data) {
@@ -104,6 +116,7 @@ static int fc_read(user_data_t *user_data) {
   struct fc_stats stats;
   fc_instance_stats(member->instance, now, &stats);
   log_reports(member);
+  log_refused(now);
   fc_complain(&member->complaints, settings->name, &stats, now);
   fc_metrics_dispatch(&plugin.metrics, member->instance, &stats, now);
   deliver_events(member);
@@ -224,11 +237,18 @@ static int init_threads(void) {
   return 0;
 }
 
+static enum fc_error keep_disabled(struct fc_journal *journal) {
+  enum fc_error error = FC_OK;
+  for (size_t i = 0; i < plugin.config.disabled_len && !error; i++)
+    error = fc_journal_keep(journal, plugin.config.disabled[i]);
+  return error;
+}
+
 static int init_journal(void) {
   const char *path = plugin.config.state_file;
   plugin.journal = fc_journal_new(path ? path : DEFAULT_STATE_FILE,
                                   fc_clock_system.now(fc_clock_system.data));
-  if (!plugin.journal ||
+  if (!plugin.journal || keep_disabled(plugin.journal) ||
       fc_disk_add(plugin.disk, fc_journal_task(plugin.journal))) {
     fc_journal_free(plugin.journal, fc_clock_system.now(fc_clock_system.data));
     plugin.journal = NULL;
@@ -266,6 +286,7 @@ static void free_early(void) {
   free(plugin.early);
   plugin.early = NULL;
   plugin.early_len = 0;
+  plugin.refused = (struct fc_throttle){0};
 }
 
 /* A disk that does not answer holds up no daemon that ends: what its thread may
@@ -329,24 +350,53 @@ static struct fc_instance *find_instance(const char *name) {
   return NULL;
 }
 
+/* What is to be logged of a registration. */
+struct line {
+  int severity;
+  size_t left_out; /* refused ones, that nothing was logged of */
+  char text[FC_REGISTRATION_TEXT_SIZE];
+};
+
 static void take_registration(const notification_t *notification,
-                              char refused[FC_REGISTRATION_TEXT_SIZE]) {
-  struct fc_instance *instance = find_instance(notification->plugin_instance);
-  if (instance && fc_registration_take(
-                      instance, notification,
-                      fc_clock_system.now(fc_clock_system.data), refused)) {
+                              struct line *line) {
+  struct fc_now now = fc_clock_system.now(fc_clock_system.data);
+  switch (fc_registration_take(find_instance(notification->plugin_instance),
+                               notification, now, line->text)) {
+  case FC_REGISTRATION_NONE:
+    return;
+  case FC_REGISTRATION_REFUSED:
+    line->severity = LOG_ERR;
+    if (!fc_throttle_pass(&plugin.refused, FC_REGISTRATION_ERRORS_MS,
+                          now.mono_ms, &line->left_out))
+      line->text[0] = '\0';
+    return;
+  case FC_REGISTRATION_CHANGED:
+    line->severity = LOG_NOTICE;
     fc_disk_wake(plugin.disk);
-    fc_poller_wake(plugin.poller);
+    break;
+  case FC_REGISTRATION_KNOWN:
+    break;
   }
+  fc_poller_wake(plugin.poller);
+}
+
+static void log_line(const struct line *line) {
+  if (line->left_out)
+    plugin_log(line->severity, "firecrawl plugin: %s (%zu more were refused)",
+               line->text, line->left_out);
+  else if (line->text[0])
+    plugin_log(line->severity, "firecrawl plugin: %s", line->text);
 }
 
 static void keep_early(const notification_t *notification) {
-  if (plugin.early_len == EARLY_MAX)
+  notification_t *early = plugin.early_len < EARLY_MAX
+                              ? reallocarray(plugin.early, plugin.early_len + 1,
+                                             sizeof(*notification))
+                              : NULL;
+  if (!early) {
+    fc_throttle_leave_out(&plugin.refused);
     return;
-  notification_t *early =
-      reallocarray(plugin.early, plugin.early_len + 1, sizeof(*notification));
-  if (!early)
-    return;
+  }
   plugin.early = early;
   early[plugin.early_len] = *notification;
   early[plugin.early_len++].meta = NULL;
@@ -355,18 +405,18 @@ static void keep_early(const notification_t *notification) {
 /* Every notification of the daemon comes by, our own among them. */
 static int fc_notification(const notification_t *notification,
                            user_data_t *user_data) {
-  char refused[FC_REGISTRATION_TEXT_SIZE] = "";
+  struct line line = {.text = ""};
   (void)user_data;
-  if (strcmp(notification->plugin, "firecrawl") != 0)
+  if (strcmp(notification->plugin, "firecrawl") != 0 ||
+      !fc_registration_is_one(notification))
     return 0;
   pthread_mutex_lock(&plugin.lock);
   if (plugin.phase == FC_RUNNING)
-    take_registration(notification, refused);
+    take_registration(notification, &line);
   else if (plugin.phase == FC_STARTING)
     keep_early(notification);
   pthread_mutex_unlock(&plugin.lock);
-  if (refused[0])
-    ERROR("firecrawl plugin: %s", refused);
+  log_line(&line);
   return 0;
 }
 

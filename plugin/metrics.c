@@ -91,6 +91,13 @@ void fc_metrics_init(struct fc_metrics *metrics) {
     metrics->usable[i] = type_is_usable((enum fc_metric)i);
 }
 
+bool fc_metrics_has_type(const char *type) {
+  for (size_t i = 0; i < FC_METRIC_COUNT; i++)
+    if (strcmp(rows[i].type, type) == 0)
+      return true;
+  return false;
+}
+
 /* What all values of one pass share. */
 struct pass {
   const struct fc_metrics *metrics;

@@ -2,7 +2,7 @@
 
 /* The metric table, and the only place that dispatches values.
  *
- * The read callback's thread only, but for fc_metrics_init. */
+ * The read callback's thread only, where nothing else is said. */
 
 #ifndef FC_PLUGIN_METRICS_H
 #define FC_PLUGIN_METRICS_H
@@ -42,6 +42,9 @@ struct fc_metrics {
  * that it knows differently. In the init callback, where the daemon has read
  * its types.db. */
 void fc_metrics_init(struct fc_metrics *metrics);
+
+/* Whether a metric of ours has that type. Any thread. */
+bool fc_metrics_has_type(const char *type);
 
 /* Dispatches all values of an instance. Waits for nobody but collectd. */
 void fc_metrics_dispatch(const struct fc_metrics *metrics,

@@ -31,6 +31,11 @@ struct fc_journal {
   struct fc_store *store; /* NULL: not usable now */
   struct member *members;
   size_t members_len;
+  char (*kept)[FC_NAME_MAX + 1]; /* instances that are configured, and disabled
+                                  */
+  size_t kept_len;
+  int64_t purge_ms; /* when instances that are not configured are looked for */
+  bool was_purged;  /* since the start */
   int64_t retry_ms;
   int64_t lazy_ms; /* when figures are saved next */
   bool set_aside;  /* what earlier runs knew is gone */
@@ -144,7 +149,7 @@ static bool save(struct fc_journal *journal, struct fc_now now) {
 
 struct loading {
   struct fc_instance *instance;
-  bool clean, refused;
+  bool clean;
   struct fc_now now;
 };
 
@@ -152,7 +157,6 @@ static enum fc_error load_job(const struct fc_job_record *record, void *data) {
   struct loading *loading = data;
   enum fc_error error = fc_instance_restore(loading->instance, record,
                                             loading->clean, loading->now);
-  loading->refused |= error == FC_ERR_LIMIT; /* the instance tells of it */
   return error == FC_ERR_MEMORY ? error : FC_OK;
 }
 
@@ -177,7 +181,8 @@ static enum fc_error load(struct fc_journal *journal, struct member *member,
   if (!error)
     error =
         fc_store_load_endpoints(journal->store, name, load_endpoint, &loading);
-  member->refused = loading.refused;
+  if (!error)
+    member->refused = fc_instance_restore_end(instance, now);
   if (!error && skipped)
     fc_instance_report(instance, FC_SEVERITY_WARNING,
                        "state file: %zu jobs are not restored: their rows make "
@@ -338,9 +343,51 @@ static void look_for_file(struct fc_journal *journal, struct fc_now now) {
   reopen(journal, now);
 }
 
+enum fc_error fc_journal_keep(struct fc_journal *journal, const char *name) {
+  void *kept = reallocarray(journal->kept, journal->kept_len + 1,
+                            sizeof(*journal->kept));
+  if (!kept)
+    return FC_ERR_MEMORY;
+  journal->kept = kept;
+  fc_text_copy(journal->kept[journal->kept_len++], sizeof(*journal->kept),
+               name);
+  return FC_OK;
+}
+
+static bool is_configured(const char *name, void *data) {
+  const struct fc_journal *journal = data;
+  for (size_t i = 0; i < journal->members_len; i++)
+    if (strcmp(fc_instance_settings(journal->members[i].instance)->name,
+               name) == 0)
+      return true;
+  for (size_t i = 0; i < journal->kept_len; i++)
+    if (strcmp(journal->kept[i], name) == 0)
+      return true;
+  return false;
+}
+
+static void purge(struct fc_journal *journal, struct fc_now now) {
+  char names[FC_ABSENT_NAMES_SIZE];
+  journal->purge_ms = now.mono_ms + FC_JOURNAL_PURGE_MS;
+  enum fc_error error = fc_absent_settle(journal->store, is_configured, journal,
+                                         now.epoch_s, names);
+  if (error == FC_ERR_MEMORY)
+    fc_store_rollback(journal->store);
+  else if (error)
+    give_up(journal, now);
+  else if (names[0] && !journal->was_purged && journal->members_len)
+    fc_instance_report(journal->members[0].instance, FC_SEVERITY_OKAY,
+                       "state file: no longer configured: %s; what is known of "
+                       "an instance is kept for 24 hours",
+                       names);
+  journal->was_purged = journal->was_purged || !error;
+}
+
 int64_t fc_journal_turn(struct fc_journal *journal, struct fc_now now) {
   if (!journal->store && now.mono_ms >= journal->retry_ms)
     reopen(journal, now);
+  if (journal->store && now.mono_ms >= journal->purge_ms)
+    purge(journal, now);
   if (journal->store && due_ms(journal, now) <= now.mono_ms) {
     journal->lazy_ms = now.mono_ms + FC_JOURNAL_LAZY_MS;
     look_for_file(journal, now);
@@ -359,6 +406,7 @@ void fc_journal_free(struct fc_journal *journal, struct fc_now now) {
     continue;
   fc_store_close(journal->store, /* clean = */ true);
   free(journal->members);
+  free(journal->kept);
   free(journal->path);
   free(journal);
 }

@@ -16,6 +16,7 @@
 #include "src/base/clock.h"
 #include "src/base/error.h"
 #include "src/base/macros.h"
+#include "src/state/absent.h"
 #include "src/state/disk.h"
 #include "src/watch/instance.h"
 
@@ -25,7 +26,9 @@ enum {
   FC_JOURNAL_RETRY_MS = 60 * 1000, /* between two attempts to use the file */
   FC_JOURNAL_LAZY_MS = 60 * 1000,  /* figures that may be lost are saved so
                                       often */
-  FC_JOURNAL_ROWS_MAX = 4096       /* of one transaction */
+  FC_JOURNAL_PURGE_MS = 60 * 60 * 1000, /* between two looks for instances that
+                                           are not configured */
+  FC_JOURNAL_ROWS_MAX = 4096            /* of one transaction */
 };
 
 /* Opens the file at `path`. NULL only when memory is short: a file that cannot
@@ -40,6 +43,13 @@ struct fc_journal *fc_journal_new(const char *path, struct fc_now now);
 FC_MUST_USE enum fc_error fc_journal_add(struct fc_journal *journal,
                                          struct fc_instance *instance,
                                          struct fc_now now);
+
+/* An instance that the configuration names, but that is not added, as a bad
+ * value disables it: what the file knows of it stays. What it knows of
+ * instances that are neither added nor kept by the first turn is deleted after
+ * FC_ABSENT_KEEP_S; one report names them at the start. FC_ERR_MEMORY. */
+FC_MUST_USE enum fc_error fc_journal_keep(struct fc_journal *journal,
+                                          const char *name);
 
 /* Saves what must not wait, and retries a file that could not be used. Returns
  * when to call again at the latest, monotonic. */

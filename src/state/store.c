@@ -53,6 +53,11 @@ enum statement {
   LOAD_EVENTS,
   LOAD_ENDPOINTS,
   LIST_JOBS,
+  LIST_INSTANCES,
+  SET_ABSENT,
+  SET_PRESENT,
+  DELETE_JOBS,
+  DELETE_ENDPOINTS,
   STATEMENTS
 };
 
@@ -90,6 +95,20 @@ static const struct fc_statement statements[STATEMENTS] = {
     [LIST_JOBS] = {"SELECT @columns, instance FROM job"
                    " ORDER BY instance, number",
                    "cannot list the jobs", &fc_job_columns},
+    [LIST_INSTANCES] = {"SELECT instance, CAST(value AS TEXT) FROM"
+                        " (SELECT instance FROM job"
+                        " UNION SELECT instance FROM endpoint)"
+                        " LEFT JOIN meta ON key = 'absent:' || instance"
+                        " ORDER BY instance",
+                        "cannot list the instances", NULL},
+    [SET_ABSENT] = {"REPLACE INTO meta (value, key) VALUES (?, 'absent:' || ?)",
+                    "cannot mark an instance", NULL},
+    [SET_PRESENT] = {"DELETE FROM meta WHERE key = 'absent:' || ?",
+                     "cannot mark an instance", NULL},
+    [DELETE_JOBS] = {"DELETE FROM job WHERE instance = ?",
+                     "cannot delete an instance", NULL},
+    [DELETE_ENDPOINTS] = {"DELETE FROM endpoint WHERE instance = ?",
+                          "cannot delete an instance", NULL},
 };
 
 struct fc_store {
@@ -525,6 +544,49 @@ enum fc_error fc_store_put_endpoint(struct fc_store *store,
   fc_db_bind_text(store->db, PUT_ENDPOINT, instance);
   fc_db_bind_record(store->db, PUT_ENDPOINT, record);
   return fc_db_finish(store->db, PUT_ENDPOINT);
+}
+
+enum fc_error fc_store_list_instances(struct fc_store *store,
+                                      fc_store_instance callback, void *data) {
+  struct fc_db *db = store->db;
+  enum fc_error error = FC_OK, failure;
+  while (!error && fc_db_step(db, LIST_INSTANCES)) {
+    int64_t since_s = 0;
+    const char *since = fc_db_text(db, LIST_INSTANCES, 1);
+    bool has_since = fc_text_int(since, strlen(since), 0, INT64_MAX, &since_s);
+    error =
+        callback(fc_db_text(db, LIST_INSTANCES, 0), has_since, since_s, data);
+  }
+  failure = fc_db_end(db, LIST_INSTANCES);
+  return error ? error : failure;
+}
+
+static enum fc_error instance_run(struct fc_db *db, enum statement statement,
+                                  const char *instance) {
+  fc_db_bind_text(db, statement, instance);
+  return fc_db_finish(db, statement);
+}
+
+enum fc_error fc_store_set_absent(struct fc_store *store, const char *instance,
+                                  int64_t since_s) {
+  fc_db_bind(store->db, SET_ABSENT,
+             (struct fc_value){.type = FC_VALUE_INTEGER, .integer = since_s});
+  return instance_run(store->db, SET_ABSENT, instance);
+}
+
+enum fc_error fc_store_set_present(struct fc_store *store,
+                                   const char *instance) {
+  return instance_run(store->db, SET_PRESENT, instance);
+}
+
+enum fc_error fc_store_delete_instance(struct fc_store *store,
+                                       const char *instance) {
+  static const enum statement statements_of_one[] = {
+      DELETE_JOBS, DELETE_ENDPOINTS, SET_PRESENT};
+  enum fc_error error = FC_OK;
+  for (size_t i = 0; !error && i < COUNT_OF(statements_of_one); i++)
+    error = instance_run(store->db, statements_of_one[i], instance);
+  return error;
 }
 
 enum fc_error fc_store_commit(struct fc_store *store) {

@@ -26,7 +26,9 @@
  *     stalled          0 or 1
  *     flags            set: 1 stalled was reported, 2 lost was, 4 that it
  *                      expires soon was; 8 its series have ended; 16 nobody
- *                      wants it watched; 32 what is pending may be a repeat
+ *                      wants it watched; 32 what is pending may be a repeat;
+ *                      64 a newer run of its name has come; 128 one has
+ *                      completed, so that its bad end is not counted
  *     error            the API's error text (one line), or NULL
  *   notification  one row per event of a job, key (instance, id, event):
  *     instance, id, event   text, fc_event_name
@@ -42,7 +44,8 @@
  *     gone_reported (0 or 1), and the instance's URL, for which alone it counts
  *     (NULL in rows of version 1: for any)
  *   meta          key, value: "clean" is 1 after a shutdown in good order and 0
- *                 while a daemon runs and after a crash
+ *                 while a daemon runs and after a crash; "absent:NAME" is since
+ *                 when an instance has not been configured any more
  *
  * All times are seconds since the epoch on the server's clock. The key and
  * response bodies are not in it. */
@@ -114,6 +117,15 @@ FC_MUST_USE enum fc_error fc_store_load_endpoints(struct fc_store *store,
                                                   fc_store_endpoint callback,
                                                   void *data);
 
+/* Calls back for each instance of which something is stored, by name; since_s
+ * is what fc_store_set_absent said. The name may be any text. The callback must
+ * not use the store; its first error stops all, and is returned. */
+typedef enum fc_error (*fc_store_instance)(const char *name, bool has_since,
+                                           int64_t since_s, void *data);
+FC_MUST_USE enum fc_error fc_store_list_instances(struct fc_store *store,
+                                                  fc_store_instance callback,
+                                                  void *data);
+
 /* A transaction: begin, any number of puts and deletes, commit (which fsyncs;
  * PRAGMA synchronous=FULL) or rollback. After a failed call the only sensible
  * one is rollback; nothing of the transaction is then in the file. All fail
@@ -131,6 +143,15 @@ FC_MUST_USE enum fc_error fc_store_delete_job(struct fc_store *store,
 FC_MUST_USE enum fc_error
 fc_store_put_endpoint(struct fc_store *store, const char *instance,
                       const struct fc_endpoint_record *record);
+/* An instance is not configured any more, since then (epoch), or is again; and
+ * nothing is to be stored of it. */
+FC_MUST_USE enum fc_error fc_store_set_absent(struct fc_store *store,
+                                              const char *instance,
+                                              int64_t since_s);
+FC_MUST_USE enum fc_error fc_store_set_present(struct fc_store *store,
+                                               const char *instance);
+FC_MUST_USE enum fc_error fc_store_delete_instance(struct fc_store *store,
+                                                   const char *instance);
 FC_MUST_USE enum fc_error fc_store_commit(struct fc_store *store);
 void fc_store_rollback(struct fc_store *store);
 

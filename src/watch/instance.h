@@ -50,18 +50,30 @@ int64_t fc_instance_interval_ms(const struct fc_instance *instance);
 /* --- Sources of jobs. Any thread. */
 
 /* Watches a job, or adds the source to those that want it watched. A NULL name
- * is the ID; of a registration it keeps the name that a known job has. A job
- * known by another name changes it. One known as another kind starts afresh as
- * the kind that is said now, with no status and asked for at once; but the
- * configuration goes before the JobFile and that before a registration: where a
- * source that goes before wants the job too, its kind stays, and a registration
- * that names another is FC_ERR_EXISTS. FC_ERR_ARGUMENT for a bad ID or name,
- * FC_ERR_LIMIT when MaxJobs are there, FC_ERR_MEMORY. */
+ * is the ID. What is said last of a known job counts: under another name it is
+ * the newest run of that, as another kind it starts afresh, with no status and
+ * asked for at once. But the configuration goes before the JobFile and that
+ * before a registration: where a source that goes before wants the job too, its
+ * kind and name stay. FC_ERR_ARGUMENT for a bad ID or name, FC_ERR_LIMIT when
+ * MaxJobs are there that have not ended, FC_ERR_MEMORY; of the JobFile,
+ * FC_ERR_EXISTS for an ID that it has twice. With FC_SOURCE_REGISTRATION, as
+ * fc_instance_register. */
 FC_MUST_USE enum fc_error fc_instance_add(struct fc_instance *instance,
                                           const struct fc_kind *kind,
                                           const char *id, const char *name,
                                           enum fc_job_source source,
                                           struct fc_now now);
+
+/* The same of a registration. One without a name (NULL or the ID) leaves a
+ * known job's name as it is; where the job is known, and has not ended, it is
+ * asked for at once. FC_ERR_EXISTS where the configuration or JobFile has the
+ * job under another kind or name; nothing changes then. *changed is written on
+ * success: whether there is anything new in it. */
+FC_MUST_USE enum fc_error fc_instance_register(struct fc_instance *instance,
+                                               const struct fc_kind *kind,
+                                               const char *id, const char *name,
+                                               struct fc_now now,
+                                               bool *changed);
 
 /* One source no longer wants the job; without any left it is forgotten.
  * FC_ERR_NOT_FOUND when it is not known from that source. */

@@ -24,10 +24,10 @@ void fc_instance_end_watch(struct fc_instance *instance, struct fc_job *job,
   fc_heap_remove(&registry->polls, &job->poll);
   fc_heap_remove(&registry->timers, &job->timer);
   keep_no_longer(instance, job);
-  job->kept = fc_status_is_final(job->facts.status) && keep_s > 0 &&
-              instance->kept < (size_t)instance->settings->max_jobs;
+  job->kept = fc_status_is_final(job->facts.status) && keep_s > 0;
   if (job->kept) {
     instance->kept++;
+    instance->crowded = true;
     fc_heap_set(&registry->timers, &job->timer, now.mono_ms + keep_s * 1000);
   }
   fc_instance_changed(instance, job, /* urgent = */ keep_s > 0);
@@ -49,6 +49,7 @@ void fc_instance_drop_if_unused(struct fc_instance *instance,
 static void take_sources(struct fc_instance *instance, struct fc_job *job,
                          unsigned sources, struct fc_now now) {
   job->history.sources &= (uint8_t)~sources;
+  instance->crowded = true;
   fc_instance_changed(instance, job, true);
   if (!job->history.sources)
     fc_instance_end_watch(instance, job, instance->rules.forget_after_s, now);
@@ -65,9 +66,39 @@ void fc_instance_watch_again(struct fc_instance *instance, struct fc_job *job,
   fc_instance_set_timer(instance, job, now);
 }
 
+/* Those that are forgotten but not yet freed count too, so that they cannot
+ * become too many. */
 bool fc_instance_is_full(const struct fc_instance *instance) {
-  return instance->registry.len - instance->kept >=
+  const struct fc_registry *registry = &instance->registry;
+  return registry->len - instance->kept - registry->ended >=
          (size_t)instance->settings->max_jobs;
+}
+
+static bool may_be_dropped(const struct fc_job *job) {
+  return fc_status_is_final(job->facts.status) &&
+         !(job->history.sources & FC_SOURCES_LISTED) &&
+         (job->kept || !fc_history_has(&job->history, FC_PAST_FORGOTTEN));
+}
+
+static struct fc_job *first_ended(const struct fc_instance *instance) {
+  struct fc_job *first = NULL;
+  for (struct fc_job *job = instance->registry.first; job; job = job->next)
+    if (may_be_dropped(job) &&
+        (!first || job->history.ended_s < first->history.ended_s))
+      first = job;
+  return first;
+}
+
+/* One that is listed would be asked for afresh, and told of again. Where only
+ * such are left, nobody looks again before something has changed. */
+void fc_instance_make_room(struct fc_instance *instance, struct fc_now now) {
+  struct fc_job *job;
+  while (instance->crowded &&
+         instance->registry.ended + instance->kept >
+             (size_t)instance->settings->max_jobs &&
+         (job = first_ended(instance)))
+    fc_instance_end_watch(instance, job, /* keep_s = */ 0, now);
+  instance->crowded = false;
 }
 
 static enum fc_error add_new(struct fc_instance *instance,
@@ -124,16 +155,6 @@ void fc_instance_refuse_beyond_max(struct fc_instance *instance,
   refuse(instance, source, text, now);
 }
 
-/* One that is only kept does not count among the jobs there are. */
-static enum fc_error known_again(struct fc_instance *instance,
-                                 struct fc_job *job, const char *name) {
-  if (job->kept && fc_instance_is_full(instance))
-    return FC_ERR_LIMIT;
-  if (!name)
-    return FC_OK;
-  return fc_registry_rename(&instance->registry, job, name);
-}
-
 /* Whether another source's word on the job goes before that of `source`. The
  * sources' values grow as their words lose weight. */
 static bool is_overruled(const struct fc_job *job, enum fc_job_source source) {
@@ -165,59 +186,185 @@ static enum fc_error claim(struct fc_job *job) {
   return FC_OK;
 }
 
-static enum fc_error add_locked(struct fc_instance *instance,
-                                const struct fc_kind *kind, const char *id,
-                                const char *name, enum fc_job_source source,
-                                struct fc_now now) {
-  struct fc_job *job = fc_registry_find(&instance->registry, id);
-  bool from_file = source == FC_SOURCE_FILE;
-  if (job && from_file && claim(job))
-    return FC_ERR_EXISTS;
-  bool is_new = !job || fc_history_has(&job->history, FC_PAST_FORGOTTEN) ||
-                !(job->history.sources & (uint8_t)source);
-  bool unsure = !job && instance->unsure && source != FC_SOURCE_REGISTRATION;
-  bool renamed = job && name && strcmp(job->name->text, name) != 0;
-  bool other_kind = job && job->history.kind != (uint8_t)kind->id;
-  bool overruled = other_kind && is_overruled(job, source);
-  bool taken = !job || fc_history_has(&job->history, FC_PAST_FORGOTTEN);
-  if (overruled && source == FC_SOURCE_REGISTRATION)
-    return FC_ERR_EXISTS;
-  enum fc_error error =
-      !job ? add_new(instance, kind, id, name ? name : id, now, &job)
-           : known_again(instance, job, name);
+/* What a source says of a job. */
+struct wish {
+  const struct fc_kind *kind;
+  const char *id;
+  const char *name; /* NULL: none is given */
+  enum fc_job_source source;
+};
+
+static void set_run_flags(struct fc_instance *instance, struct fc_job *job,
+                          unsigned flags) {
+  fc_registry_uncount(&instance->registry, job);
+  job->history.flags =
+      (uint8_t)((job->history.flags & ~(unsigned)FC_PAST_OF_RUNS) | flags);
+  fc_registry_count(&instance->registry, job);
+}
+
+static bool is_listed(const struct fc_job *job) {
+  return job->history.sources & FC_SOURCES_LISTED;
+}
+
+void fc_instance_outrank(struct fc_instance *instance, struct fc_job *job) {
+  unsigned flags = job->facts.status == FC_STATUS_COMPLETED
+                       ? FC_PAST_OF_RUNS
+                       : FC_PAST_SUPERSEDED;
+  for (struct fc_job *older = job->older; older; older = older->older) {
+    if ((is_listed(older) && !is_listed(job)) ||
+        (older->history.flags & flags) == flags)
+      continue;
+    set_run_flags(instance, older,
+                  (older->history.flags & FC_PAST_OF_RUNS) | flags);
+    fc_instance_changed(instance, older, true);
+  }
+}
+
+/* It has another name. */
+static void become_newest(struct fc_instance *instance, struct fc_job *job) {
+  set_run_flags(instance, job, 0);
+  fc_instance_outrank(instance, job);
+}
+
+/* Its name is a list's now: no run that is only registered has the series. */
+static void become_listed(struct fc_instance *instance, struct fc_job *job) {
+  const struct fc_job *owner = fc_registry_owner(job->name);
+  if (owner && !is_listed(owner))
+    set_run_flags(instance, job, 0);
+  fc_instance_outrank(instance, job);
+}
+
+static void ask_now(struct fc_instance *instance, struct fc_job *job,
+                    struct fc_now now) {
+  job->again = job->in_flight;
+  if (job->poll.place && job->poll.key > now.mono_ms)
+    fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
+}
+
+static enum fc_error add_unknown(struct fc_instance *instance,
+                                 const struct wish *wish, struct fc_now now) {
+  struct fc_job *job;
+  enum fc_error error = add_new(instance, wish->kind, wish->id,
+                                wish->name ? wish->name : wish->id, now, &job);
   if (error == FC_ERR_LIMIT)
-    fc_instance_refuse_beyond_max(instance, source, id, now);
+    fc_instance_refuse_beyond_max(instance, wish->source, wish->id, now);
   if (error)
     return error;
-  if (unsure)
+  if (instance->unsure && wish->source != FC_SOURCE_REGISTRATION)
     fc_job_doubt(job);
-  if (from_file)
+  if (wish->source == FC_SOURCE_FILE)
     (void)claim(job);
-  else if (taken)
-    refuse_no_more(instance, source);
-  job->history.sources |= (uint8_t)source;
-  if (other_kind && !overruled)
-    change_kind(instance, job, kind, now);
-  if (fc_history_has(&job->history, FC_PAST_FORGOTTEN))
+  else
+    refuse_no_more(instance, wish->source);
+  job->history.sources = (uint8_t)wish->source;
+  fc_instance_outrank(instance, job);
+  fc_instance_changed(instance, job, true);
+  return FC_OK;
+}
+
+/* What the wish changes of a known job. */
+struct change {
+  bool kind, name;
+};
+
+static enum fc_error judge(const struct fc_job *job, const struct wish *wish,
+                           struct change *change) {
+  *change = (struct change){
+      .kind = job->history.kind != (uint8_t)wish->kind->id,
+      .name = wish->name && strcmp(job->name->text, wish->name) != 0,
+  };
+  if (!is_overruled(job, wish->source) || !(change->kind || change->name))
+    return FC_OK;
+  *change = (struct change){false, false};
+  return wish->source == FC_SOURCE_REGISTRATION ? FC_ERR_EXISTS : FC_OK;
+}
+
+/* One that has ended needs room only where it starts afresh. */
+static enum fc_error make_ready(struct fc_instance *instance,
+                                struct fc_job *job, const struct wish *wish,
+                                const struct change *change,
+                                struct fc_now now) {
+  if (change->kind && fc_status_is_final(job->facts.status) &&
+      fc_instance_is_full(instance)) {
+    fc_instance_refuse_beyond_max(instance, wish->source, wish->id, now);
+    return FC_ERR_LIMIT;
+  }
+  return change->name ? fc_registry_rename(&instance->registry, job, wish->name)
+                      : FC_OK;
+}
+
+/* Returns whether anything has changed. */
+static bool grant(struct fc_instance *instance, struct fc_job *job,
+                  const struct wish *wish, const struct change *change,
+                  struct fc_now now) {
+  bool was_listed = is_listed(job);
+  bool was_forgotten = fc_history_has(&job->history, FC_PAST_FORGOTTEN);
+  bool is_new = was_forgotten || !(job->history.sources & wish->source);
+  job->history.sources |= (uint8_t)wish->source;
+  if (change->kind)
+    change_kind(instance, job, wish->kind, now);
+  if (was_forgotten)
     fc_instance_watch_again(instance, job, now);
-  if (is_new || renamed || (other_kind && !overruled))
+  if (change->name)
+    become_newest(instance, job);
+  else if (is_listed(job) && !was_listed)
+    become_listed(instance, job);
+  if (wish->source == FC_SOURCE_REGISTRATION)
+    ask_now(instance, job, now);
+  return is_new || change->kind || change->name;
+}
+
+static enum fc_error add_known(struct fc_instance *instance, struct fc_job *job,
+                               const struct wish *wish, struct fc_now now,
+                               bool *changed) {
+  struct change change;
+  if (wish->source == FC_SOURCE_FILE && claim(job))
+    return FC_ERR_EXISTS;
+  enum fc_error error = judge(job, wish, &change);
+  if (!error)
+    error = make_ready(instance, job, wish, &change, now);
+  if (error)
+    return error;
+  *changed = grant(instance, job, wish, &change, now);
+  if (*changed)
     fc_instance_changed(instance, job, true);
   return FC_OK;
+}
+
+static enum fc_error add(struct fc_instance *instance, const struct wish *wish,
+                         struct fc_now now, bool *changed) {
+  if (!fc_id_valid(wish->id, strlen(wish->id)) ||
+      (wish->name && !fc_name_valid(wish->name, strlen(wish->name))))
+    return FC_ERR_ARGUMENT;
+  fc_instance_lock(instance);
+  struct fc_job *job = fc_registry_find(&instance->registry, wish->id);
+  *changed = true;
+  enum fc_error error = job ? add_known(instance, job, wish, now, changed)
+                            : add_unknown(instance, wish, now);
+  fc_instance_unlock(instance);
+  return error;
 }
 
 enum fc_error fc_instance_add(struct fc_instance *instance,
                               const struct fc_kind *kind, const char *id,
                               const char *name, enum fc_job_source source,
                               struct fc_now now) {
-  if (!name && source != FC_SOURCE_REGISTRATION)
-    name = id;
-  if (!fc_id_valid(id, strlen(id)) ||
-      (name && !fc_name_valid(name, strlen(name))))
-    return FC_ERR_ARGUMENT;
-  fc_instance_lock(instance);
-  enum fc_error error = add_locked(instance, kind, id, name, source, now);
-  fc_instance_unlock(instance);
-  return error;
+  bool changed;
+  if (source == FC_SOURCE_REGISTRATION)
+    return fc_instance_register(instance, kind, id, name, now, &changed);
+  const struct wish wish = {kind, id, name ? name : id, source};
+  return add(instance, &wish, now, &changed);
+}
+
+/* PUTNOTIF can send no empty message: it sends the ID for no name. */
+enum fc_error fc_instance_register(struct fc_instance *instance,
+                                   const struct fc_kind *kind, const char *id,
+                                   const char *name, struct fc_now now,
+                                   bool *changed) {
+  bool is_named = name && strcmp(name, id) != 0;
+  const struct wish wish = {kind, id, is_named ? name : NULL,
+                            FC_SOURCE_REGISTRATION};
+  return add(instance, &wish, now, changed);
 }
 
 enum fc_error fc_instance_forget(struct fc_instance *instance, const char *id,
@@ -227,6 +374,7 @@ enum fc_error fc_instance_forget(struct fc_instance *instance, const char *id,
   bool known = job && (job->history.sources & source);
   if (known)
     take_sources(instance, job, source, now);
+  fc_instance_make_room(instance, now);
   fc_instance_unlock(instance);
   return known ? FC_OK : FC_ERR_NOT_FOUND;
 }
@@ -248,6 +396,7 @@ void fc_instance_file_end(struct fc_instance *instance, const char *refused,
     if ((job->history.sources & FC_SOURCE_FILE) && !job->listed)
       take_sources(instance, job, FC_SOURCE_FILE, now);
   }
+  fc_instance_make_room(instance, now);
   if (refused)
     refuse(instance, FC_SOURCE_FILE, refused, now);
   else

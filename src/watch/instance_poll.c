@@ -34,8 +34,8 @@ static void silence(struct fc_instance *instance) {
     job->fresh = false;
 }
 
-static void job_tick(struct fc_instance *instance, struct fc_job *job,
-                     struct fc_now now) {
+void fc_instance_tick_job(struct fc_instance *instance, struct fc_job *job,
+                          struct fc_now now) {
   bool ended;
   if (fc_history_has(&job->history, FC_PAST_FORGOTTEN)) {
     fc_instance_end_watch(instance, job, /* keep_s = */ 0, now);
@@ -50,7 +50,7 @@ static void job_tick(struct fc_instance *instance, struct fc_job *job,
   fc_instance_add_events(instance, job, events);
   if (events || ended)
     fc_instance_changed(instance, job, true);
-  if (ended && !(job->history.sources & (FC_SOURCE_CONFIG | FC_SOURCE_FILE)))
+  if (ended && !(job->history.sources & FC_SOURCES_LISTED))
     fc_instance_end_watch(instance, job, /* keep_s = */ 0, now);
   else
     fc_instance_set_timer(instance, job, now);
@@ -100,7 +100,7 @@ static int64_t tick(struct fc_instance *instance, struct fc_now now) {
   if (!fc_instance_has_work(instance))
     rest(instance);
   while ((node = fc_heap_first(timers)) && node->key <= now.mono_ms)
-    job_tick(instance, fc_registry_job_of_timer(node), now);
+    fc_instance_tick_job(instance, fc_registry_job_of_timer(node), now);
   enum fc_problem problem =
       fc_health_tick(health, patience_ms(instance), now.mono_ms);
   if (problem)
@@ -122,6 +122,7 @@ static void take(struct fc_instance *instance, struct fc_job *job,
   fc_heap_remove(&instance->registry.polls, &job->poll);
   fc_schedule_started(&instance->schedule, now.mono_ms);
   job->in_flight = true;
+  job->again = false;
   job->last_asked_ms = now.mono_ms;
 }
 
@@ -318,6 +319,10 @@ static void apply(struct fc_instance *instance, struct fc_job *job,
   unsigned events = fc_job_apply(job, &instance->rules, answer, result, moment);
   fc_registry_count(&instance->registry, job);
   count_end(instance, before.status, job->facts.status);
+  if (fc_status_is_final(job->facts.status))
+    instance->crowded = true;
+  if (job->facts.status == FC_STATUS_COMPLETED)
+    fc_instance_outrank(instance, job);
   fc_instance_add_events(instance, job, events);
   if (job->facts.status == FC_STATUS_UNKNOWN &&
       before.status != FC_STATUS_UNKNOWN)
@@ -354,6 +359,8 @@ static void judge_job(struct fc_instance *instance,
     if (!fc_status_is_final(job->facts.status))
       fc_heap_set(&instance->registry.polls, &job->poll,
                   next_turn_ms(instance, job, ticket, outcome, result, now));
+    if (job->again && job->poll.place)
+      fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
     fc_instance_set_timer(instance, job, now);
   }
 }
@@ -394,6 +401,7 @@ bool fc_instance_take_result(struct fc_instance *instance,
                              struct fc_now now) {
   fc_instance_lock(instance);
   bool rejected = result_locked(instance, ticket, result, now);
+  fc_instance_make_room(instance, now);
   fc_instance_unlock(instance);
   return rejected;
 }

@@ -49,6 +49,7 @@ struct fc_instance {
   bool save_urgent; /* a change that must not wait */
   bool unsure;      /* listed jobs may have been reported before */
   size_t kept;      /* forgotten jobs that are kept */
+  bool crowded;     /* there may be more ended jobs than are to be kept */
   struct fc_job *answered; /* the last that was; NULL: none, or removed */
   uint8_t era;             /* a new one begins with an answer ... */
   bool era_used;           /* ... after a job was refused in the one before */
@@ -122,8 +123,22 @@ void fc_instance_set_timer(struct fc_instance *instance, struct fc_job *job,
 void fc_instance_changed(struct fc_instance *instance, struct fc_job *job,
                          bool urgent);
 
-/* True when MaxJobs are there; those only kept do not count. */
+/* True when MaxJobs are there that have not ended. */
 bool fc_instance_is_full(const struct fc_instance *instance);
+
+/* Of the jobs that have ended, MaxJobs are kept, forgotten ones among them:
+ * beyond that those that ended first are dropped, unless they are listed. May
+ * free any job that has ended. */
+void fc_instance_make_room(struct fc_instance *instance, struct fc_now now);
+
+/* The job is the newest of its name, or has completed: what is older of that
+ * name loses the series, or leaves the counts as well. One that is only
+ * registered does nothing to those that are listed. */
+void fc_instance_outrank(struct fc_instance *instance, struct fc_job *job);
+
+/* Lets time pass for the job, which may be dropped and freed. */
+void fc_instance_tick_job(struct fc_instance *instance, struct fc_job *job,
+                          struct fc_now now);
 
 /* A job is refused because MaxJobs are there: reported once, with OKAY on
  * recovery. */
@@ -132,8 +147,8 @@ void fc_instance_refuse_beyond_max(struct fc_instance *instance,
                                    struct fc_now now);
 
 /* Ends the watching of a job, for whatever reason. One that has ended is kept
- * for keep_s seconds, as far as there is room, so that it is not reported again
- * should it come back; of all others nothing is kept. */
+ * for keep_s seconds, or until fc_instance_make_room, so that it is not
+ * reported again should it come back; of all others nothing is kept. */
 void fc_instance_end_watch(struct fc_instance *instance, struct fc_job *job,
                            int64_t keep_s, struct fc_now now);
 

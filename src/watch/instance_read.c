@@ -85,10 +85,20 @@ static void age_of(struct fc_instance *instance, const struct fc_job *job,
   instance->pass_has_age = true;
 }
 
+/* The reader has shown how it ended, as far as it has series. */
+static void seen(struct fc_instance *instance, struct fc_job *job,
+                 struct fc_now now) {
+  if (job->shown || !fc_status_has_ended(job->facts.status))
+    return;
+  job->shown = true;
+  if (job->overdue)
+    fc_instance_tick_job(instance, job, now);
+}
+
 bool fc_instance_views(struct fc_instance *instance, struct fc_now now,
                        bool first, struct fc_job_view *views, size_t max,
                        size_t *len) {
-  struct fc_job *job = NULL;
+  bool more = true;
   size_t filled = 0;
   fc_instance_lock(instance);
   int64_t now_s = fc_instance_epoch_s(instance, now);
@@ -98,21 +108,23 @@ bool fc_instance_views(struct fc_instance *instance, struct fc_now now,
     instance->pass_has_age = false;
     instance->pass_age_ms = 0;
   }
-  for (size_t seen = 0; seen < max; seen++) {
-    job = fc_registry_pass_next(&instance->registry);
-    if (!job)
+  for (size_t i = 0; i < max; i++) {
+    struct fc_job *job = fc_registry_pass_next(&instance->registry);
+    more = job != NULL;
+    if (!more)
       break;
     age_of(instance, job, now.mono_ms);
     if (has_series(instance, job))
       fill_view(job, now_s, now.mono_ms, sure, &views[filled++]);
+    seen(instance, job, now);
   }
-  if (!job) {
+  if (!more) {
     instance->has_poll_age = instance->pass_has_age;
     instance->poll_age_ms = instance->pass_age_ms;
   }
   fc_instance_unlock(instance);
   *len = filled;
-  return job != NULL;
+  return more;
 }
 
 static struct fc_job *job_of_owing(struct fc_link *link) {

@@ -7,6 +7,8 @@
 #include "src/base/text.h"
 #include "src/watch/instance_private.h"
 
+#include <string.h>
+
 /* The file has what is pending in it; without a clean end, that may have been
  * delivered. */
 static void restore_events(struct fc_job *job,
@@ -61,12 +63,6 @@ static enum fc_error restore_new(struct fc_instance *instance,
                                  struct fc_now now) {
   struct fc_job *job;
   struct fc_registry *registry = &instance->registry;
-  if (fc_instance_is_full(instance)) {
-    if (!fc_history_has(&record->history, FC_PAST_FORGOTTEN))
-      fc_instance_refuse_beyond_max(instance, FC_SOURCE_REGISTRATION,
-                                    record->id, now);
-    return FC_ERR_LIMIT;
-  }
   enum fc_error error =
       fc_registry_add(registry, fc_kind_get(record->history.kind), record->id,
                       record->name, &job);
@@ -77,6 +73,7 @@ static enum fc_error restore_new(struct fc_instance *instance,
       (uint8_t)(record->history.sources & ~(unsigned)FC_SOURCE_CONFIG);
   job->phase_ms = (uint32_t)fc_schedule_phase_ms(&instance->schedule);
   job->last_asked_ms = now.mono_ms;
+  fc_registry_set_restored(job);
   restore_all(instance, job, record, clean, now);
   restore_poll(instance, job, now);
   if (fc_history_has(&record->history, FC_PAST_FORGOTTEN))
@@ -96,6 +93,16 @@ static unsigned stale_sources(const struct fc_instance *instance,
          (settings->accept_registrations ? 0U : FC_SOURCE_REGISTRATION);
 }
 
+/* What was said of the job as a run of another name, or as one that nobody
+ * listed, no longer counts. */
+static unsigned lapsed_flags(const struct fc_job *job,
+                             const struct fc_job_record *record) {
+  bool renamed = strcmp(job->name->text, record->name) != 0;
+  bool is_listed = job->history.sources & FC_SOURCES_LISTED;
+  bool was_listed = record->history.sources & FC_SOURCES_LISTED;
+  return renamed || (is_listed && !was_listed) ? FC_PAST_OF_RUNS : 0U;
+}
+
 /* The file comes to a job that is there already: configured before it was
  * loaded, or watched from memory while it could not be. */
 static enum fc_error restore_known(struct fc_instance *instance,
@@ -106,17 +113,16 @@ static enum fc_error restore_known(struct fc_instance *instance,
                      ~stale_sources(instance, job);
   if (job->history.kind != record->history.kind)
     return FC_OK;
-  if (job->kept && sources && fc_instance_is_full(instance)) {
-    fc_instance_refuse_beyond_max(instance, FC_SOURCE_REGISTRATION, record->id,
-                                  now);
-    return FC_ERR_LIMIT;
-  }
+  struct fc_job_record row = *record;
+  row.history.flags &= (uint8_t)~lapsed_flags(job, record);
+  if (strcmp(job->name->text, record->name) == 0)
+    fc_registry_set_restored(job);
   job->history.sources |= (uint8_t)sources;
   if (fc_history_has(&job->history, FC_PAST_FORGOTTEN) && sources)
     fc_instance_watch_again(instance, job, now);
   if (job->facts.status == FC_STATUS_NONE && !job->in_flight &&
       !fc_history_has(&job->history, FC_PAST_FORGOTTEN)) {
-    restore_all(instance, job, record, clean, now);
+    restore_all(instance, job, &row, clean, now);
     /* One that was forgotten is wanted again. */
     if (fc_history_has(&record->history, FC_PAST_FORGOTTEN))
       fc_history_set(&job->history, FC_PAST_SILENT, false);
@@ -124,6 +130,9 @@ static enum fc_error restore_known(struct fc_instance *instance,
     fc_instance_set_timer(instance, job, now);
     return FC_OK;
   }
+  fc_registry_uncount(&instance->registry, job);
+  job->history.flags |= row.history.flags & FC_PAST_OF_RUNS;
+  fc_registry_count(&instance->registry, job);
   for (size_t i = 0; i < FC_EVENT_JOB_COUNT; i++)
     fc_outbox_merge(&job->outbox.event[i], &record->outbox.event[i],
                     job->facts.status == record->facts.status);
@@ -154,6 +163,36 @@ void fc_instance_restore_endpoint(struct fc_instance *instance,
   fc_instance_unlock(instance);
 }
 
+/* What is pending of a job is told before the job may go. */
+static bool may_be_refused(const struct fc_job *job) {
+  return job->restored && !fc_status_is_final(job->facts.status) &&
+         !fc_history_has(&job->history, FC_PAST_FORGOTTEN) &&
+         !(job->history.sources & FC_SOURCE_CONFIG) && !job->in_flight &&
+         !fc_job_has_pending(job);
+}
+
+/* Without attaching, the rows of those that are dropped here stay. */
+bool fc_instance_restore_end(struct fc_instance *instance, struct fc_now now) {
+  size_t candidates = 0, refused = 0;
+  struct fc_job *next;
+  fc_instance_lock(instance);
+  const struct fc_registry *registry = &instance->registry;
+  for (struct fc_job *job = registry->first; job; job = job->next)
+    candidates += may_be_refused(job);
+  size_t others = registry->len - instance->kept - registry->ended - candidates;
+  for (struct fc_job *job = registry->first; job; job = next) {
+    next = job->next;
+    if (!may_be_refused(job) || others++ < (size_t)instance->settings->max_jobs)
+      continue;
+    fc_instance_refuse_beyond_max(instance, FC_SOURCE_REGISTRATION, job->id,
+                                  now);
+    fc_instance_end_watch(instance, job, /* keep_s = */ 0, now);
+    refused++;
+  }
+  fc_instance_unlock(instance);
+  return refused > 0;
+}
+
 static void settle(struct fc_instance *instance, struct fc_now now) {
   struct fc_job *next;
   for (struct fc_job *job = instance->registry.first; job; job = next) {
@@ -163,6 +202,13 @@ static void settle(struct fc_instance *instance, struct fc_now now) {
         !fc_history_has(&job->history, FC_PAST_FORGOTTEN))
       fc_instance_end_watch(instance, job, instance->rules.forget_after_s, now);
   }
+}
+
+/* Jobs that came before the file did are newer than those of the file. */
+static void rank(struct fc_instance *instance) {
+  for (struct fc_job *job = instance->registry.first; job; job = job->next)
+    if (!(job->history.flags & (FC_PAST_FORGOTTEN | FC_PAST_SUPERSEDED)))
+      fc_instance_outrank(instance, job);
 }
 
 bool fc_instance_knows(struct fc_instance *instance, const char *id) {
@@ -177,7 +223,7 @@ static void set_unsure(struct fc_instance *instance, bool unsure) {
   for (struct fc_job *job = instance->registry.first; unsure && job;
        job = job->next)
     if (job->facts.status == FC_STATUS_NONE &&
-        job->history.sources & (FC_SOURCE_CONFIG | FC_SOURCE_FILE))
+        job->history.sources & FC_SOURCES_LISTED)
       fc_job_doubt(job);
 }
 
@@ -194,6 +240,9 @@ void fc_instance_attach(struct fc_instance *instance, bool unsure,
   for (size_t i = 0; i < FC_KIND_COUNT; i++)
     instance->endpoints[i].unsaved = true;
   settle(instance, now);
+  rank(instance);
+  instance->crowded = true;
+  fc_instance_make_room(instance, now);
   fc_instance_unlock(instance);
 }
 

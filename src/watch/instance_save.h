@@ -15,12 +15,19 @@
 /* Brings back a job as it was stored. One that is known already, and was not
  * asked for yet, takes over what was stored of it; of one that was, what was
  * delivered before is not delivered again. `clean`: what is pending in it
- * has certainly not been delivered. FC_ERR_LIMIT beyond MaxJobs, which is
- * told of; FC_ERR_ARGUMENT for a bad ID or name, FC_ERR_MEMORY. */
+ * has certainly not been delivered. FC_ERR_ARGUMENT for a bad ID or name,
+ * FC_ERR_MEMORY. */
 FC_MUST_USE enum fc_error
 fc_instance_restore(struct fc_instance *instance,
                     const struct fc_job_record *record, bool clean,
                     struct fc_now now);
+
+/* All are back, and which of them have ended is known: those that have not, are
+ * not configured and come beyond MaxJobs are refused, which is told of, and
+ * dropped. Returns whether there are any: what is stored of them has to stay.
+ * To be called before fc_instance_attach. */
+FC_MUST_USE bool fc_instance_restore_end(struct fc_instance *instance,
+                                         struct fc_now now);
 
 void fc_instance_restore_endpoint(struct fc_instance *instance,
                                   const struct fc_endpoint_record *record);

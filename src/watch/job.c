@@ -93,8 +93,8 @@ void fc_job_restart(struct fc_job *job, const struct fc_kind *kind) {
   fc_job_init(job, kind);
   job->history.first_seen_s = before.first_seen_s;
   job->history.sources = before.sources;
-  fc_history_set(&job->history, FC_PAST_FORGOTTEN,
-                 fc_history_has(&before, FC_PAST_FORGOTTEN));
+  job->history.flags =
+      before.flags & (uint8_t)(FC_PAST_FORGOTTEN | FC_PAST_OF_RUNS);
   job->failures = job->misses = 0;
   job->outbox = (struct fc_outbox){.event = {{.round = 0}}};
   job->missing = job->fresh = false;
@@ -212,6 +212,8 @@ unsigned fc_job_apply(struct fc_job *job, const struct fc_job_rules *rules,
                         : apply_missing(job, answer, result, moment);
   if (stalled && !job->history.stalled)
     job->stalled_till_s = (uint32_t)(moment->mono_ms / 1000 + FC_JOB_STALLED_S);
+  if (job->facts.status != job->history.previous)
+    job->shown = job->overdue = false;
   return events;
 }
 
@@ -240,7 +242,8 @@ static int64_t repeat_at(const struct fc_job *job,
 
 static int64_t silence_at(const struct fc_job *job,
                           const struct fc_job_rules *rules) {
-  return fc_status_has_ended(job->facts.status) &&
+  bool waits = job->overdue && !job->shown;
+  return fc_status_has_ended(job->facts.status) && !waits &&
                  !fc_history_has(&job->history, FC_PAST_SILENT)
              ? job->history.ended_s + rules->forget_after_s
              : FC_NEVER;
@@ -259,7 +262,8 @@ unsigned fc_job_tick(struct fc_job *job, const struct fc_job_rules *rules,
     stamp(job, FC_STAMP_NOTIFIED, now_s);
     events |= FC_EVENT_BIT(FC_EVENT_FAILED);
   }
-  *ended = now_s >= silence_at(job, rules);
+  job->overdue = job->overdue || now_s >= silence_at(job, rules);
+  *ended = job->shown && now_s >= silence_at(job, rules);
   fc_history_set(&job->history, FC_PAST_SILENT,
                  fc_history_has(&job->history, FC_PAST_SILENT) || *ended);
   return events;

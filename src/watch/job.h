@@ -42,6 +42,8 @@ enum fc_stamp {
   FC_STAMP_NOTIFIED = 8,
   FC_STAMPS = 15
 };
+/* Those that say themselves when they no longer want it. */
+enum { FC_SOURCES_LISTED = FC_SOURCE_CONFIG | FC_SOURCE_FILE };
 
 struct fc_job_rules {
   int64_t stall_timeout_s;   /* 0: never */
@@ -82,9 +84,13 @@ struct fc_job {
   bool missing : 1; /* the API has not known it, or refused it, since it last
                        said its status */
   bool in_flight : 1;
-  bool kept : 1;    /* forgotten, but not freed: it is not reported again */
-  bool fresh : 1;   /* the last answer is no failure and may be shown */
-  bool changed : 1; /* since it was taken to be saved */
+  bool kept : 1;     /* forgotten, but not freed: it is not reported again */
+  bool fresh : 1;    /* the last answer is no failure and may be shown */
+  bool changed : 1;  /* since it was taken to be saved */
+  bool again : 1;    /* to be asked for once more, as soon as it is answered */
+  bool shown : 1;    /* the reader has shown how it ended */
+  bool overdue : 1;  /* its series are to end once it was shown */
+  bool restored : 1; /* it was in the state file: older than any that was not */
 };
 
 /* A job of which nothing is known; all else in it is zero. */
@@ -130,7 +136,8 @@ bool fc_job_has_pending(const struct fc_job *job);
 void fc_job_doubt(struct fc_job *job);
 
 /* What time alone brings at now_s: returns events, and sets *ended when the
- * job's own series end now. */
+ * job's own series end now. They do not before the reader has shown how it
+ * ended: job->overdue says that this is all it waits for. */
 unsigned fc_job_tick(struct fc_job *job, const struct fc_job_rules *rules,
                      int64_t now_s, bool *ended);
 

@@ -23,9 +23,16 @@ enum fc_past {
   FC_PAST_SILENT = 8,     /* its series have ended (ForgetAfter) */
   FC_PAST_FORGOTTEN = 16, /* nobody wants it watched: it is kept at most so that
                              it is not reported again */
-  FC_PAST_REPLAYED = 32   /* what is pending may have been delivered before a
+  FC_PAST_REPLAYED = 32,  /* what is pending may have been delivered before a
                              crash; of a record only */
+  FC_PAST_SUPERSEDED = 64, /* a newer run of its name has come: it never owns
+                              the name's series again */
+  FC_PAST_MADE_GOOD = 128  /* a newer run of its name has completed: its own bad
+                              end is no longer counted */
 };
+
+/* Those that other runs of its name decide on. */
+enum { FC_PAST_OF_RUNS = FC_PAST_SUPERSEDED | FC_PAST_MADE_GOOD };
 
 /* What happened to a job, beside what the API says of it. Part of struct fc_job
  * too, so that it is stored and brought back whole. */

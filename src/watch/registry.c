@@ -56,11 +56,25 @@ struct fc_job *fc_registry_find(const struct fc_registry *registry,
   return found ? *found : NULL;
 }
 
+static bool may_own(const struct fc_job *job) {
+  return !(job->history.flags & (FC_PAST_FORGOTTEN | FC_PAST_SUPERSEDED));
+}
+
+struct fc_job *fc_registry_owner(const struct fc_name *name) {
+  struct fc_job *registered = NULL;
+  for (struct fc_job *job = name->newest; job; job = job->older) {
+    if (!may_own(job))
+      continue;
+    if (job->history.sources & FC_SOURCES_LISTED)
+      return job;
+    if (!registered)
+      registered = job;
+  }
+  return registered;
+}
+
 bool fc_registry_owns_name(const struct fc_job *job) {
-  const struct fc_job *owner = job->name->newest;
-  while (owner && fc_history_has(&owner->history, FC_PAST_FORGOTTEN))
-    owner = owner->older;
-  return owner == job;
+  return may_own(job) && fc_registry_owner(job->name) == job;
 }
 
 /* The name's entry, a new one if need be; NULL when memory is short. */
@@ -96,11 +110,15 @@ static void name_push(struct fc_name *name, struct fc_job *job) {
   name->newest = job;
 }
 
-static void name_drop(struct fc_registry *registry, struct fc_job *job) {
+static void name_unlink(struct fc_job *job) {
   struct fc_job **link = &job->name->newest;
   while (*link != job)
     link = &(*link)->older;
   *link = job->older;
+}
+
+static void name_drop(struct fc_registry *registry, struct fc_job *job) {
+  name_unlink(job);
   name_free_if_unused(registry, job->name);
 }
 
@@ -177,7 +195,31 @@ enum fc_error fc_registry_rename(struct fc_registry *registry,
     return FC_OK;
   name_drop(registry, job);
   name_push(name, job);
+  job->restored = false;
   return FC_OK;
+}
+
+void fc_registry_set_restored(struct fc_job *job) {
+  name_unlink(job);
+  struct fc_job **link = &job->name->newest;
+  while (*link && !(*link)->restored)
+    link = &(*link)->older;
+  job->older = *link;
+  *link = job;
+  job->restored = true;
+}
+
+static bool is_counted(const struct fc_job *job) {
+  switch (job->facts.status) {
+  case FC_STATUS_NONE:
+    return false;
+  case FC_STATUS_FAILED:
+  case FC_STATUS_CANCELLED:
+  case FC_STATUS_LOST:
+    return !fc_history_has(&job->history, FC_PAST_MADE_GOOD);
+  default:
+    return true;
+  }
 }
 
 void fc_registry_uncount(struct fc_registry *registry,
@@ -185,7 +227,8 @@ void fc_registry_uncount(struct fc_registry *registry,
   if (fc_history_has(&job->history, FC_PAST_FORGOTTEN))
     return;
   registry->kinds[job->history.kind]--;
-  if (job->facts.status != FC_STATUS_NONE)
+  registry->ended -= fc_status_is_final(job->facts.status);
+  if (is_counted(job))
     registry->counts[job->facts.status]--;
   if (job->history.stalled)
     registry->stalled--;
@@ -195,7 +238,8 @@ void fc_registry_count(struct fc_registry *registry, const struct fc_job *job) {
   if (fc_history_has(&job->history, FC_PAST_FORGOTTEN))
     return;
   registry->kinds[job->history.kind]++;
-  if (job->facts.status != FC_STATUS_NONE)
+  registry->ended += fc_status_is_final(job->facts.status);
+  if (is_counted(job))
     registry->counts[job->facts.status]++;
   if (job->history.stalled)
     registry->stalled++;

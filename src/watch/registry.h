@@ -22,7 +22,9 @@ struct fc_registry {
   struct fc_job *first, *last; /* in order of arrival */
   size_t len;
   size_t counts[FC_STATUS_COUNT]; /* jobs by status; jobs not yet seen and
-                                     forgotten ones are in none */
+                                     forgotten ones are in none, nor are bad
+                                     ends that a newer run has made good */
+  size_t ended; /* jobs that are final, without forgotten ones */
   size_t stalled;
   size_t kinds[FC_KIND_COUNT]; /* jobs by kind, without forgotten ones */
   struct fc_heap polls;        /* of job->poll: unfinished jobs not in flight */
@@ -59,12 +61,20 @@ FC_MUST_USE enum fc_error fc_registry_rename(struct fc_registry *registry,
                                              struct fc_job *job,
                                              const char *name);
 
-/* True when the job is the newest watched one of its name, whose series it then
- * owns. */
+/* The job was in the state file: of its name it is older than all that were
+ * not, and newer than those that were marked so before. */
+void fc_registry_set_restored(struct fc_job *job);
+
+/* Which job of a name owns its series: one that is watched and not superseded,
+ * and of these one that is listed goes before one that is only registered. NULL
+ * where there is none. */
+struct fc_job *fc_registry_owner(const struct fc_name *name);
+
+/* True when that is this job. */
 bool fc_registry_owns_name(const struct fc_job *job);
 
 /* Brackets a change of what the counts are of: a job's status, kind, and its
- * stalled and forgotten flags. */
+ * stalled, forgotten and made-good flags. */
 void fc_registry_uncount(struct fc_registry *registry,
                          const struct fc_job *job);
 void fc_registry_count(struct fc_registry *registry, const struct fc_job *job);

@@ -28,8 +28,9 @@ static void take_one(struct fc_instance *instance, const uint8_t **data,
   take_line(data, size, notification.type_instance,
             sizeof(notification.type_instance));
   take_line(data, size, notification.message, sizeof(notification.message));
-  char refused[FC_REGISTRATION_TEXT_SIZE];
-  (void)fc_registration_take(instance, &notification, now, refused);
+  char text[FC_REGISTRATION_TEXT_SIZE];
+  if (fc_registration_is_one(&notification))
+    (void)fc_registration_take(instance, &notification, now, text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

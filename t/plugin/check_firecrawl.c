@@ -459,33 +459,206 @@ START_TEST(a_registration_before_init_is_not_lost) {
 }
 END_TEST
 
+static void send_notification(const char *fields) {
+  char text[512];
+  (void)snprintf(text, sizeof(text), "time=1 plugin=firecrawl %s", fields);
+  ck_assert_int_eq(fake_collectd_putnotif(text), 0);
+}
+
 static const struct {
   const char *fields;
   const char *says;
 } bad_registrations[] = {
-    {"severity=okay type=extract type_instance=a/b message=\"x\"",
-     "an ID of 1 to 63"},
-    {"severity=okay type=extract type_instance=a message=\"x y\"",
-     "a name of 1 to 63 characters of A-Z a-z 0-9 _ . - as message are "
-     "expected"},
-    {"severity=failure type=extract type_instance=a message=\"x\"",
+    {"severity=okay plugin_instance=prod type=extract type_instance=a/b "
+     "message=\"x\"",
+     "prod: registration of extract \"a/b\": an ID of 1 to 63"},
+    {"severity=okay plugin_instance=prod type=extract type_instance=a "
+     "message=\"x y\"",
+     "a name of 1 to 63 characters of A-Z a-z 0-9 _ . -, or the ID, as message "
+     "are expected"},
+    {"severity=okay plugin_instance=prod type=extract type_instance=a "
+     "message=\" \"",
+     "or the ID, as message"},
+    {"severity=failure plugin_instance=prod type=extract type_instance=a "
+     "message=\"x\"",
      "severity okay"},
-    {"severity=warning type=extract type_instance=a message=\"x\"",
+    {"severity=warning plugin_instance=prod type=extract type_instance=a "
+     "message=\"x\"",
+     "no such registered job"},
+    {"severity=okay plugin_instance=other type=extract type_instance=a "
+     "message=\"x\"",
+     "other: registration of extract \"a\": there is no <Instance> of that "
+     "name"},
+    {"severity=okay host=localhost plugin_instance=other type=extract "
+     "type_instance=a message=\"x\"",
+     "there is no <Instance> of that name"},
+    {"severity=okay plugin_instance=prod type=Extract type_instance=a "
+     "message=\"x\"",
+     "registration of Extract \"a\": a kind (extract, agent, crawl, "
+     "batch_scrape) is expected as type"},
+    {"severity=okay plugin_instance=prod type=batch-scrape type_instance=a "
+     "message=\"x\"",
+     "a kind (extract"},
+    {"severity=okay host=elsewhere plugin_instance=prod type=monitor "
+     "type_instance=a message=\"x\"",
+     "a kind (extract"},
+    {"severity=okay plugin_instance=prod type_instance=a message=\"x\"",
+     "a kind (extract"},
+    {"severity=okay plugin_instance=prod type=extract type_instance=" B
+     " message=\"x\"",
+     "the configuration or JobFile has the job under another kind or name"},
+    {"severity=okay plugin_instance=prod type=crawl type_instance=" B
+     " message=\"theirs\"",
+     "the configuration or JobFile has the job under another kind or name"},
+    {"severity=warning plugin_instance=prod type=extract type_instance=" B
+     " message=\"theirs\"",
      "no such registered job"},
 };
 
 START_TEST(a_bad_registration_is_one_error) {
-  char text[512];
-  start("AcceptRegistrations true");
+  script("job any *\n  state processing\n");
+  start("AcceptRegistrations true\nExtract \"" B "\" \"theirs\"");
   fake_collectd_clear();
-  (void)snprintf(text, sizeof(text),
-                 "%s time=1 plugin=firecrawl plugin_instance=prod",
-                 bad_registrations[_i].fields);
-  /* The message must be last for nobody; options come in any order. */
-  ck_assert_int_eq(fake_collectd_putnotif(text), 0);
+  send_notification(bad_registrations[_i].fields);
   ck_assert_uint_eq(fake_collectd_log_count(LOG_ERR), 1);
   ck_assert_ptr_nonnull(fake_collectd_log_find(bad_registrations[_i].says));
-  ck_assert_uint_eq(fake_firecrawl_count(server, ""), 0);
+  ck_assert_uint_eq(fake_collectd_log_count(LOG_NOTICE), 0);
+  wait_value("job_status", "theirs", 1);
+  wait_value("jobs", "processing", 1);
+  ck_assert_uint_eq(fake_firecrawl_count(server, "/a"), 0);
+  stop();
+}
+END_TEST
+
+/* The threshold plugin's, another plugin's, our own, other hosts'. */
+static const char *const no_registrations[] = {
+    "severity=okay plugin_instance=prod type=poll_age message=\"x\"",
+    "severity=failure plugin_instance=prod type=jobs type_instance=failed "
+    "message=\"x\"",
+    "severity=warning plugin_instance=nowhere type=job_status type_instance=a "
+    "message=\"x\"",
+    "severity=failure plugin_instance=prod type=new_one message=\"x\" "
+    "s:CurrentValue=\"1\"",
+    "severity=failure plugin_instance=prod type=new_one message=\"x\" "
+    "s:dedup_key=\"prod/x\"",
+    "severity=okay plugin_instance=nowhere type=extract type_instance=a "
+    "message=\"x\" s:dedup_key=\"prod/x\"",
+    "severity=okay host=elsewhere plugin_instance=nowhere type=extract "
+    "type_instance=a message=\"x\"",
+};
+
+START_TEST(what_is_no_registration_is_ignored) {
+  if (_i % 2)
+    start("AcceptRegistrations true");
+  else /* before init */
+    ck_assert_int_eq(configure("AcceptRegistrations true"), 0);
+  send_notification(no_registrations[_i / 2]);
+  if (_i % 2 == 0)
+    ck_assert_int_eq(fake_collectd_init(), 0);
+  ck_assert_uint_eq(fake_collectd_read(), 0);
+  ck_assert_uint_eq(fake_collectd_log_count(LOG_ERR), 0);
+  stop();
+}
+END_TEST
+
+START_TEST(refused_registrations_are_one_error_and_their_number_in_10_seconds) {
+  enum { SENT = 1000 };
+  char fields[256], says[128];
+  start("AcceptRegistrations true");
+  for (int i = 0; i < SENT; i++) {
+    (void)snprintf(fields, sizeof(fields),
+                   "severity=okay plugin_instance=%s type=extract "
+                   "type_instance=%d message=\"x y\"",
+                   i % 2 ? "prod" : "other", i);
+    send_notification(fields);
+  }
+  ck_assert_uint_eq(fake_collectd_log_count(LOG_ERR), 1);
+  (void)snprintf(says, sizeof(says), "%d more registrations were refused",
+                 SENT - 1);
+  wait_log(says);
+  ck_assert_uint_eq(fake_collectd_log_count(LOG_ERR), 2);
+  stop();
+}
+END_TEST
+
+static size_t notices(void) { return fake_collectd_log_count(LOG_NOTICE); }
+
+START_TEST(a_registration_that_changes_something_is_one_notice) {
+  script("job any *\n  state processing\n");
+  start("AcceptRegistrations true");
+  size_t before = notices();
+  send_notification("severity=okay plugin_instance=prod type=extract "
+                    "type_instance=" A " message=\"" A "\"");
+  ck_assert_uint_eq(notices() - before, 1);
+  ck_assert_ptr_nonnull(fake_collectd_log_find(
+      "prod: registration of extract \"" A "\": it is watched"));
+  for (int i = 0; i < 3; i++)
+    send_notification("severity=okay plugin_instance=prod type=extract "
+                      "type_instance=" A " message=\"nightly\"");
+  ck_assert_uint_eq(notices() - before, 2);
+  ck_assert_ptr_nonnull(fake_collectd_log_find(": it is watched as nightly"));
+  send_notification("severity=okay plugin_instance=prod type=crawl "
+                    "type_instance=" A " message=\"nightly\"");
+  ck_assert_uint_eq(notices() - before, 3);
+  send_notification("severity=warning plugin_instance=prod type=crawl "
+                    "type_instance=" A " message=\"-\"");
+  ck_assert_uint_eq(notices() - before, 4);
+  ck_assert_ptr_nonnull(fake_collectd_log_find(": it is forgotten"));
+  ck_assert_uint_eq(fake_collectd_log_count(LOG_ERR), 0);
+  stop();
+}
+END_TEST
+
+START_TEST(a_known_job_that_is_registered_is_asked_for_at_once) {
+  script("job any *\n  state processing\n");
+  start("AcceptRegistrations true\nInterval 600\nExtract \"" A "\" \"n\"");
+  wait_value("job_status", "n", 1);
+  ck_assert_uint_eq(fake_firecrawl_count(server, A), 1);
+  script("job any *\n  state completed\n");
+  send_notification("severity=okay plugin_instance=prod type=extract "
+                    "type_instance=" A " message=\"n\"");
+  wait_value("job_status", "n", 0);
+  ck_assert_uint_eq(fake_firecrawl_count(server, A), 2);
+  stop();
+}
+END_TEST
+
+START_TEST(forget_after_0_shows_each_end_once) {
+  double value;
+  script("job any *\n  state failed\n");
+  start("AcceptRegistrations true\nForgetAfter 0");
+  ck_assert_int_eq(fake_collectd_putnotif(REGISTRATION_OF_B), 0);
+  wait_value("job_status", "x", 3);
+  (void)wait_notification("failed");
+  wait_value("jobs", "failed", 0);
+  fake_collectd_clear();
+  ck_assert_uint_eq(fake_collectd_read(), 0);
+  ck_assert(!fake_collectd_value("job_status", "x", &value));
+  stop();
+}
+END_TEST
+
+START_TEST(an_instance_that_is_gone_is_named_and_a_disabled_one_is_not) {
+  char text[512];
+  script("job any *\n  state failed\n");
+  start("Extract \"" A "\" \"n\"");
+  (void)wait_notification("failed");
+  stop();
+  fake_collectd_reset();
+  module_register();
+  (void)snprintf(text, sizeof(text),
+                 "<Plugin firecrawl>\nStateFile \"%s/state.db\"\n"
+                 "<Instance \"new\">\nURL \"http://127.0.0.1:%u\"\n"
+                 "Extract \"" A "\" \"n\"\n</Instance>\n%s</Plugin>\n",
+                 directory, (unsigned)fake_firecrawl_port(server),
+                 _i ? "<Instance \"prod\">\nTimeout 0\n</Instance>\n" : "");
+  ck_assert_int_eq(fake_collectd_configure(text), 0);
+  ck_assert_int_eq(fake_collectd_init(), 0);
+  (void)wait_notification("failed");
+  if (_i == 0)
+    wait_log("new: state file: no longer configured: prod; what is known");
+  ck_assert_uint_eq(fake_collectd_log_find("no longer configured") != NULL,
+                    _i == 0);
   stop();
 }
 END_TEST
@@ -651,6 +824,10 @@ START_TEST(as_many_registrations_before_init_are_kept_as_there_is_room_for) {
   }
   ck_assert_int_eq(fake_collectd_init(), 0);
   wait_value("jobs", "processing", KEPT - 1);
+  ck_assert_ptr_nonnull(fake_collectd_log_find(
+      "other: registration of extract \"early-0\": there "
+      "is no <Instance> of that name (44 more were "
+      "refused)"));
   stop();
 }
 END_TEST
@@ -1087,6 +1264,16 @@ int main(void) {
   tcase_add_test(tests, a_registration_before_init_is_not_lost);
   tcase_add_loop_test(tests, a_bad_registration_is_one_error, 0,
                       COUNT(bad_registrations));
+  tcase_add_loop_test(tests, what_is_no_registration_is_ignored, 0,
+                      2 * COUNT(no_registrations));
+  tcase_add_test(
+      tests,
+      refused_registrations_are_one_error_and_their_number_in_10_seconds);
+  tcase_add_test(tests, a_registration_that_changes_something_is_one_notice);
+  tcase_add_test(tests, a_known_job_that_is_registered_is_asked_for_at_once);
+  tcase_add_test(tests, forget_after_0_shows_each_end_once);
+  tcase_add_loop_test(
+      tests, an_instance_that_is_gone_is_named_and_a_disabled_one_is_not, 0, 2);
   tcase_add_loop_test(
       tests, a_log_callback_may_notify_while_a_registration_is_refused, 0, 2);
   tcase_add_test(tests, max_jobs_refuses_with_one_error_and_one_notification);

@@ -494,7 +494,8 @@ START_TEST(jobs_beyond_max_jobs_at_a_restart_are_told_of) {
   settings.max_jobs = 2;
   open_journal();
   (void)fc_journal_turn(journal, now);
-  ck_assert_ptr_nonnull(strstr(event(), "MaxJobs 2 is reached"));
+  ck_assert_ptr_nonnull(
+      strstr(event(), "MaxJobs 2 is reached; the first one refused is c"));
   close_journal();
   settings.max_jobs = 10;
   open_journal();
@@ -523,8 +524,319 @@ START_TEST(jobs_beyond_max_jobs_outlive_a_file_that_fails_for_a_while) {
   open_journal();
   ck_assert_uint_eq(known_jobs(FC_STATUS_COMPLETED), 2);
   ck_assert_uint_eq(known_jobs(FC_STATUS_PROCESSING), 1);
+  /* It ended before the two, and gave way; not so what is to be told of it. */
+  ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), 0);
+  (void)fc_journal_turn(journal, now);
+  ck_assert_str_eq(event(), "extract d (d) failed");
+  close_journal();
+}
+END_TEST
+
+/* --- Who is who after a restart. */
+
+static void add_named(const char *id, const char *name,
+                      enum fc_job_source source) {
+  ck_assert_int_eq(fc_instance_add(instance, fc_kind_get(FC_KIND_EXTRACT), id,
+                                   name, source, now),
+                   FC_OK);
+}
+
+static void answer_one(const char *id, enum fc_status status) {
+  drive_answer(instance, &now, id, drive_status(status));
+}
+
+/* The status that the series of a name shows. */
+static int shown_status(const char *name) {
+  enum { VIEWS = 16 };
+  struct fc_job_view views[VIEWS];
+  size_t len;
+  int status = FC_STATUS_NONE;
+  (void)fc_instance_views(instance, now, true, views, VIEWS, &len);
+  for (size_t i = 0; i < len; i++)
+    if (strcmp(views[i].name, name) == 0) {
+      ck_assert_int_eq(status, FC_STATUS_NONE);
+      status = views[i].facts.status;
+    }
+  return status;
+}
+
+/* As open_journal, with a configured job. */
+static void open_configured(const char *id, const char *name) {
+  journal = fc_journal_new(path, now);
+  instance = fc_instance_new(&settings, 1000, 1);
+  add_named(id, name, FC_SOURCE_CONFIG);
+  ck_assert_int_eq(fc_journal_add(journal, instance, now), FC_OK);
+}
+
+static void save_and_close(void) {
+  do
+    (void)fc_journal_turn(journal, now);
+  while (*event());
+  (void)fc_journal_turn(journal, now);
+  close_journal();
+}
+
+START_TEST(an_older_run_does_not_get_the_series_by_a_restart) {
+  use_state_file();
+  open_journal();
+  add_named("a", "n", FC_SOURCE_REGISTRATION);
+  answer_one("a", FC_STATUS_FAILED);
+  add_named("b", "n", FC_SOURCE_REGISTRATION);
+  answer_one("b", FC_STATUS_PROCESSING);
+  ck_assert_int_eq(
+      fc_instance_forget(instance, "b", FC_SOURCE_REGISTRATION, now), FC_OK);
+  save_and_close();
+  open_journal();
+  ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), 1);
+  ck_assert_int_eq(shown_status("n"), FC_STATUS_NONE);
+  close_journal();
+}
+END_TEST
+
+START_TEST(a_run_that_was_made_good_stays_out_of_the_counts) {
+  use_state_file();
+  open_journal();
+  add_named("a", "n", FC_SOURCE_REGISTRATION);
+  answer_one("a", FC_STATUS_FAILED);
+  add_named("b", "n", FC_SOURCE_REGISTRATION);
+  answer_one("b", FC_STATUS_COMPLETED);
+  if (_i)
+    ck_assert_int_eq(
+        fc_instance_forget(instance, "b", FC_SOURCE_REGISTRATION, now), FC_OK);
+  save_and_close();
+  open_journal();
+  ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), 0);
+  ck_assert_int_eq(shown_status("n"),
+                   _i ? FC_STATUS_NONE : FC_STATUS_COMPLETED);
+  close_journal();
+}
+END_TEST
+
+START_TEST(a_job_that_is_newly_configured_is_the_newest_of_its_name) {
+  use_state_file();
+  settings.job_file = strdup("unused");
+  open_journal();
+  fc_instance_file_begin(instance);
+  add_named("a", "n", _i ? FC_SOURCE_FILE : FC_SOURCE_REGISTRATION);
+  fc_instance_file_end(instance, NULL, now);
+  answer_one("a", FC_STATUS_FAILED);
+  save_and_close();
+  open_configured("b", "n");
+  answer_one("b", FC_STATUS_COMPLETED);
+  ck_assert_int_eq(shown_status("n"), FC_STATUS_COMPLETED);
+  ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), 0);
+  save_and_close();
+  open_configured("b", "n");
+  ck_assert_int_eq(shown_status("n"), FC_STATUS_COMPLETED);
+  ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), 0);
+  close_journal();
+}
+END_TEST
+
+START_TEST(a_configured_run_that_was_superseded_stays_so) {
+  use_state_file();
+  settings.job_file = strdup("unused");
+  open_configured("a", "n");
+  answer_one("a", FC_STATUS_FAILED);
+  fc_instance_file_begin(instance);
+  add_named("b", "n", FC_SOURCE_FILE);
+  fc_instance_file_end(instance, NULL, now);
+  answer_one("b", FC_STATUS_PROCESSING);
+  save_and_close();
+  open_configured("a", "n");
+  answer_one("b", FC_STATUS_PROCESSING);
+  ck_assert_int_eq(shown_status("n"), FC_STATUS_PROCESSING);
+  ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), 1);
+  answer_one("b", FC_STATUS_COMPLETED);
+  ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), 0);
+  close_journal();
+}
+END_TEST
+
+/* It was registered, and superseded by another registered one, before. */
+START_TEST(a_job_that_is_configured_now_has_the_series_of_its_name) {
+  use_state_file();
+  open_journal();
+  add_named("a", "n", FC_SOURCE_REGISTRATION);
+  answer_one("a", FC_STATUS_FAILED);
+  add_named("b", "n", FC_SOURCE_REGISTRATION);
+  answer_one("b", FC_STATUS_COMPLETED);
+  save_and_close();
+  open_configured("a", "n");
+  ck_assert_int_eq(shown_status("n"), FC_STATUS_FAILED);
   ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), 1);
   close_journal();
+}
+END_TEST
+
+START_TEST(the_configured_name_counts_whatever_the_file_says) {
+  use_state_file();
+  open_configured("a", "old");
+  answer_one("a", FC_STATUS_FAILED);
+  save_and_close();
+  open_configured("a", "new");
+  ck_assert_int_eq(shown_status("new"), FC_STATUS_FAILED);
+  ck_assert_int_eq(shown_status("old"), FC_STATUS_NONE);
+  ck_assert_str_eq(event(), "");
+  save_and_close();
+  settings.accept_registrations = false;
+  open_journal();
+  ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), 0);
+  close_journal();
+}
+END_TEST
+
+static int64_t count_rows(const char *sql_text) {
+  sqlite3 *file;
+  sqlite3_stmt *statement;
+  ck_assert_int_eq(sqlite3_open(path, &file), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_prepare_v2(file, sql_text, -1, &statement, NULL),
+                   SQLITE_OK);
+  ck_assert_int_eq(__real_sqlite3_step(statement), SQLITE_ROW);
+  int64_t rows = sqlite3_column_int64(statement, 0);
+  ck_assert_int_eq(sqlite3_finalize(statement), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_close(file), SQLITE_OK);
+  return rows;
+}
+
+START_TEST(ended_jobs_beyond_max_jobs_leave_the_file_at_a_restart) {
+  use_state_file();
+  open_journal();
+  for (int i = 0; i < 5; i++) {
+    char id[8];
+    (void)snprintf(id, sizeof(id), "%d", i);
+    add_named(id, NULL, FC_SOURCE_REGISTRATION);
+    answer_one(id, FC_STATUS_COMPLETED);
+    drive_pass_ms(&now, 2000);
+  }
+  save_and_close();
+  settings.max_jobs = 2;
+  open_journal();
+  ck_assert_uint_eq(known_jobs(FC_STATUS_COMPLETED), 2);
+  ck_assert(fc_instance_knows(instance, "4"));
+  ck_assert_str_eq(event(), "");
+  (void)fc_journal_turn(journal, now);
+  ck_assert_int_eq(count_rows("SELECT count(*) FROM job"), 2);
+  close_journal();
+}
+END_TEST
+
+/* Whichever row comes first. */
+START_TEST(configured_jobs_that_have_ended_take_no_room_at_a_restart) {
+  use_state_file();
+  open_journal();
+  for (int i = 0; i < 2; i++)
+    if (i == _i) {
+      add_named("c", NULL, FC_SOURCE_CONFIG);
+      answer_one("c", FC_STATUS_COMPLETED);
+    } else {
+      add_named("r", NULL, FC_SOURCE_REGISTRATION);
+      add_named("s", NULL, FC_SOURCE_REGISTRATION);
+    }
+  answer_one("r", FC_STATUS_PROCESSING);
+  answer_one("s", FC_STATUS_PROCESSING);
+  save_and_close();
+  settings.max_jobs = 2;
+  open_configured("c", NULL);
+  ck_assert_uint_eq(known_jobs(FC_STATUS_PROCESSING), 2);
+  ck_assert_uint_eq(known_jobs(FC_STATUS_COMPLETED), 1);
+  ck_assert_str_eq(event(), "");
+  close_journal();
+}
+END_TEST
+
+/* --- Instances that come and go. */
+
+enum { DAY_MS = 24 * 60 * 60 * 1000 };
+
+static void rename_instance(const char *name) {
+  free(settings.name);
+  settings.name = strdup(name);
+}
+
+static const char *note(void) {
+  static struct fc_report report;
+  return fc_instance_take_report(instance, &report) ? report.text : "";
+}
+
+/* "prod" and "test" leave a job each; then there is "other" alone. */
+static void leave_two_instances(void) {
+  use_state_file();
+  open_journal();
+  job_fails("a");
+  save_and_close();
+  rename_instance("test");
+  open_journal();
+  ck_assert_str_eq(note(), "");
+  job_fails("b");
+  save_and_close();
+  rename_instance("other");
+}
+
+START_TEST(what_is_known_of_an_instance_is_kept_for_a_day) {
+  leave_two_instances();
+  open_journal();
+  (void)fc_journal_turn(journal, now);
+  ck_assert_str_eq(note(), "state file: no longer configured: prod, test; "
+                           "what is known of an instance is kept for 24 "
+                           "hours");
+  drive_pass_ms(&now, DAY_MS - 10000);
+  (void)fc_journal_turn(journal, now);
+  close_journal();
+  ck_assert_int_eq(count_rows("SELECT count(*) FROM job"), 2);
+  rename_instance("prod");
+  open_journal();
+  ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), 1);
+  ck_assert_str_eq(event(), "");
+  (void)fc_journal_turn(journal, now);
+  drive_pass_ms(&now, 20000);
+  close_journal();
+  rename_instance("other");
+  open_journal();
+  (void)fc_journal_turn(journal, now);
+  close_journal();
+  /* Of "prod" the day begins anew. */
+  ck_assert_int_eq(
+      count_rows("SELECT count(*) FROM job WHERE instance = 'prod'"), 1);
+  ck_assert_int_eq(count_rows("SELECT count(*) FROM job"), 1);
+}
+END_TEST
+
+START_TEST(what_is_known_of_an_instance_goes_while_the_daemon_runs) {
+  leave_two_instances();
+  open_journal();
+  endpoint_ends(FC_ANSWER_GONE);
+  (void)fc_journal_turn(journal, now);
+  while (*note())
+    continue;
+  drive_pass_ms(&now, DAY_MS + 2 * FC_JOURNAL_PURGE_MS);
+  (void)fc_journal_turn(journal, now);
+  ck_assert_str_eq(note(), "");
+  close_journal();
+  ck_assert_int_eq(
+      count_rows("SELECT count(*) FROM job WHERE instance <> 'other'"), 0);
+  ck_assert_int_eq(
+      count_rows("SELECT count(*) FROM endpoint WHERE instance <> 'other'"), 0);
+  ck_assert_int_eq(count_rows("SELECT count(*) FROM notification"
+                              " WHERE instance <> 'other'"),
+                   0);
+  ck_assert_int_eq(count_rows("SELECT count(*) FROM meta"), 1);
+  ck_assert_int_eq(count_rows("SELECT count(*) FROM job"), 1);
+}
+END_TEST
+
+START_TEST(an_instance_that_a_bad_value_disables_keeps_what_is_known_of_it) {
+  leave_two_instances();
+  for (int i = 0; i < 3; i++) {
+    open_journal();
+    ck_assert_int_eq(fc_journal_keep(journal, "prod"), FC_OK);
+    ck_assert_int_eq(fc_journal_keep(journal, "test"), FC_OK);
+    (void)fc_journal_turn(journal, now);
+    ck_assert_str_eq(note(), "");
+    close_journal();
+    drive_pass_ms(&now, DAY_MS);
+  }
+  ck_assert_int_eq(count_rows("SELECT count(*) FROM job"), 2);
 }
 END_TEST
 
@@ -654,6 +966,23 @@ int main(void) {
                       a_late_file_does_not_undo_what_was_told_of_an_endpoint, 0,
                       sizeof(endings) / sizeof(endings[0]));
   tcase_add_test(tests, configured_jobs_go_before_restored_registrations);
+  tcase_add_test(tests, an_older_run_does_not_get_the_series_by_a_restart);
+  tcase_add_loop_test(tests, a_run_that_was_made_good_stays_out_of_the_counts,
+                      0, 2);
+  tcase_add_loop_test(
+      tests, a_job_that_is_newly_configured_is_the_newest_of_its_name, 0, 2);
+  tcase_add_test(tests, a_configured_run_that_was_superseded_stays_so);
+  tcase_add_test(tests,
+                 a_job_that_is_configured_now_has_the_series_of_its_name);
+  tcase_add_test(tests, the_configured_name_counts_whatever_the_file_says);
+  tcase_add_test(tests, ended_jobs_beyond_max_jobs_leave_the_file_at_a_restart);
+  tcase_add_loop_test(
+      tests, configured_jobs_that_have_ended_take_no_room_at_a_restart, 0, 2);
+  tcase_add_test(tests, what_is_known_of_an_instance_is_kept_for_a_day);
+  tcase_add_test(tests,
+                 what_is_known_of_an_instance_goes_while_the_daemon_runs);
+  tcase_add_test(
+      tests, an_instance_that_a_bad_value_disables_keeps_what_is_known_of_it);
   suite_add_tcase(suite, tests);
   return suite_run(suite);
 }

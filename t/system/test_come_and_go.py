@@ -2,6 +2,7 @@
 """Jobs come and go: registrations, job files, restarts and crashes."""
 
 import os
+import re
 import signal
 import sqlite3
 import time
@@ -44,14 +45,80 @@ class ComeAndGo(SystemTest):
         wait_for(lambda: fake.count(job_id(1)) >= 4, "the other is polled")
         self.assertLessEqual(fake.count(job_id(0)), polls + 1)
 
-    def test_a_bad_registration_is_one_error(self):
+    def test_bad_registrations_are_one_error_and_their_number(self):
         fake = self.fake(self.script("processing"))
         daemon = self.collectd(self.instance(fake))
         putnotif(daemon, "extract", "a/../b", "x")
         putnotif(daemon, "extract", job_id(0), "not a name")
-        wait_for(lambda: daemon.log_text().count("registration of extract") ==
-                 2, "two errors")
+        putnotif(daemon, "Extract", job_id(0), "x")
+        putnotif(daemon, "extract", job_id(0), "x", instance="other")
+        wait_for(lambda: "3 more registrations were refused" in
+                 daemon.log_text(), "the number of the others")
+        self.assertEqual(daemon.log_text().count("registration of"), 1)
+        self.assertIn('prod: registration of extract "a/../b": an ID of',
+                      daemon.log_text())
         self.assertEqual(fake.requests(), {})
+        for kind, instance, said in (
+                ("batch-scrape", "prod", 'registration of batch-scrape'),
+                ("extract", "other", "there is no <Instance> of that name")):
+            time.sleep(10)
+            putnotif(daemon, kind, job_id(0), "x", instance=instance)
+            wait_for(lambda: said in daemon.log_text(), said)
+
+    def test_what_the_threshold_plugin_says_is_no_registration(self):
+        fake = self.fake(self.script("processing"))
+        daemon = self.collectd(self.instance(fake), more="""
+            LoadPlugin threshold
+            <Plugin threshold>
+              <Plugin "firecrawl">
+                <Type "jobs">
+                  Instance "processing"
+                  FailureMax 0
+                </Type>
+              </Plugin>
+            </Plugin>""")
+        putnotif(daemon, "extract", job_id(0), "nightly")
+        wait_for(lambda: "above the failure threshold" in daemon.log_text(),
+                 "the threshold plugin says something")
+        daemon.ask("PUTNOTIF severity=failure time=%d host=elsewhere "
+                   "plugin=firecrawl plugin_instance=other type=extract "
+                   'type_instance=x message="x"' % time.time())
+        putnotif(daemon, "extract", job_id(0), "other-name")
+        daemon.wait_metric("job_status", "other-name", 1)
+        self.assertEqual(re.findall(r"registration of .*", daemon.log_text()), [
+            f'registration of extract "{job_id(0)}": it is watched as {name}'
+            for name in ("nightly", "other-name")])
+
+    def test_a_registration_takes_nothing_of_configured_jobs(self):
+        fake = self.fake(self.script('failed error="no"', "completed"))
+        daemon = self.collectd(self.instance(
+            fake, f'Extract "{job_id(0)}" "nightly"'))
+        daemon.wait_metric("job_status", "nightly", 3)
+        putnotif(daemon, "extract", job_id(1), "nightly")
+        daemon.wait_metric("jobs", "completed", 1)
+        putnotif(daemon, "crawl", job_id(0), "nightly")
+        putnotif(daemon, "extract", job_id(0), "mine")
+        putnotif(daemon, "extract", job_id(0), "-", "warning")
+        wait_for(lambda: "2 more registrations were refused" in
+                 daemon.log_text(), "all three are refused")
+        self.assertEqual(daemon.metric("job_status", "nightly"), 3)
+        self.assertEqual(daemon.metric("jobs", "failed"), 1)
+        self.assertIsNone(daemon.metric("job_status", "mine"))
+
+    def test_a_run_that_a_newer_one_made_good_stays_so_after_a_restart(self):
+        fake = self.fake(self.script('failed error="no"', "completed"))
+        daemon = self.collectd(self.instance(fake))
+        putnotif(daemon, "extract", job_id(0), "nightly")
+        daemon.wait_metric("jobs", "failed", 1)
+        putnotif(daemon, "extract", job_id(1), "nightly")
+        daemon.wait_metric("job_status", "nightly", 0)
+        daemon.wait_metric("jobs", "failed", 0)
+        daemon.stop()
+        daemon.start()
+        daemon.wait_metric("job_status", "nightly", 0)
+        daemon.wait_metric("jobs", "completed", 1)
+        self.assertEqual(daemon.metric("jobs", "failed"), 0)
+        self.assertEqual(len(daemon.notifications()), 1)
 
     def test_registrations_are_refused_unless_accepted(self):
         fake = self.fake(self.script("processing", "processing"))

@@ -35,6 +35,7 @@ TESTED_IN = {
     "src/watch/refusals.c": "t/watch/check_instance_trouble.c",
     "src/watch/reports.c": "t/watch/check_instance_trouble.c",
     "src/watch/stats.c": "t/watch/check_instance_trouble.c",
+    "src/state/absent.c": "t/state/check_journal.c",
     "src/state/db.c": "t/state/check_store.c",
     "src/ctl/ask.c": "t/system/test_firecrawlctl.py",
     "src/ctl/check.c": "t/ctl/check_firecrawlctl.c",

@@ -628,6 +628,7 @@ START_TEST(time_alone_brings_warnings_repeats_and_the_end_of_the_series) {
   result.reply.facts.has_expires_at = timers[_i].expires_in_s != 0;
   result.reply.facts.expires_at_s = EPOCH_S + timers[_i].expires_in_s;
   (void)apply_at(&job, rules, result, EPOCH_S);
+  job.shown = true;
   for (const struct moment *moment = timers[_i].moments; moment->after_s;
        moment++) {
     int64_t at_s = fc_job_timer_s(&job, rules);
@@ -648,10 +649,29 @@ START_TEST(time_alone_brings_warnings_repeats_and_the_end_of_the_series) {
 }
 END_TEST
 
+START_TEST(an_end_that_nobody_has_seen_ends_no_series) {
+  static const struct fc_job_rules rules = {.forget_after_s = 500};
+  struct fc_job job = new_job();
+  bool ended;
+  (void)apply_at(&job, &rules, reply_of(COMPLETED), EPOCH_S);
+  ck_assert_int_eq(fc_job_timer_s(&job, &rules), EPOCH_S + 500);
+  ck_assert(!job.overdue);
+  (void)fc_job_tick(&job, &rules, EPOCH_S + 500, &ended);
+  ck_assert(!ended);
+  ck_assert(job.overdue);
+  ck_assert_int_eq(fc_job_timer_s(&job, &rules), FC_NEVER);
+  job.shown = true;
+  (void)fc_job_tick(&job, &rules, EPOCH_S + 501, &ended);
+  ck_assert(ended);
+  ck_assert_int_eq(fc_job_timer_s(&job, &rules), FC_NEVER);
+}
+END_TEST
+
 START_TEST(a_lost_job_that_is_found_late_has_its_series_again) {
   struct fc_job job = new_job();
   bool ended;
   (void)apply_at(&job, &quiet, reply_of(NOT_FOUND), EPOCH_S);
+  job.shown = true;
   (void)fc_job_tick(&job, &quiet, EPOCH_S + 86400, &ended);
   ck_assert(ended);
   ck_assert(fc_history_has(&job.history, FC_PAST_SILENT));
@@ -706,6 +726,7 @@ int main(void) {
   tcase_add_loop_test(
       tests, time_alone_brings_warnings_repeats_and_the_end_of_the_series, 0,
       COUNT(timers));
+  tcase_add_test(tests, an_end_that_nobody_has_seen_ends_no_series);
   tcase_add_test(tests, a_lost_job_that_is_found_late_has_its_series_again);
   tcase_add_test(tests, a_job_is_small);
   suite_add_tcase(suite, tests);

@@ -47,6 +47,55 @@ START_TEST(a_name_belongs_to_its_newest_job) {
 }
 END_TEST
 
+START_TEST(a_listed_job_goes_before_registered_ones_unless_superseded) {
+  struct fc_job *a = add("a", "n"), *b = add("b", "n"), *c = add("c", "n");
+  b->history.sources = FC_SOURCE_FILE;
+  c->history.sources = FC_SOURCE_REGISTRATION;
+  ck_assert_ptr_eq(fc_registry_owner(a->name), b);
+  ck_assert(fc_registry_owns_name(b));
+  ck_assert(!fc_registry_owns_name(c));
+  fc_history_set(&b->history, FC_PAST_SUPERSEDED, true);
+  ck_assert(fc_registry_owns_name(c));
+  fc_history_set(&c->history, FC_PAST_SUPERSEDED, true);
+  ck_assert(fc_registry_owns_name(a));
+  fc_history_set(&a->history, FC_PAST_SUPERSEDED, true);
+  ck_assert_ptr_null(fc_registry_owner(a->name));
+}
+END_TEST
+
+START_TEST(restored_jobs_are_older_than_all_others_in_their_own_order) {
+  struct fc_job *new = add("new", "n"), *a = add("a", "n"), *b = add("b", "n");
+  fc_registry_set_restored(a);
+  fc_registry_set_restored(b);
+  ck_assert_ptr_eq(new->name->newest, new);
+  ck_assert_ptr_eq(new->older, b);
+  ck_assert_ptr_eq(b->older, a);
+  ck_assert_ptr_null(a->older);
+  fc_registry_set_restored(new);
+  ck_assert_ptr_eq(new->older, b);
+  ck_assert_int_eq(fc_registry_rename(&registry, a, "m"), FC_OK);
+  ck_assert_int_eq(fc_registry_rename(&registry, a, "n"), FC_OK);
+  ck_assert_ptr_eq(a->older, new);
+}
+END_TEST
+
+START_TEST(a_bad_end_that_was_made_good_is_not_counted) {
+  struct fc_job *a = add("a", "a");
+  for (int status = 0; status < FC_STATUS_COUNT; status++)
+    for (int good = 0; good < 2; good++) {
+      bool bad = status == FC_STATUS_FAILED || status == FC_STATUS_CANCELLED ||
+                 status == FC_STATUS_LOST;
+      fc_registry_uncount(&registry, a);
+      a->facts.status = (int8_t)status;
+      fc_history_set(&a->history, FC_PAST_MADE_GOOD, good);
+      fc_registry_count(&registry, a);
+      ck_assert_uint_eq(registry.counts[status], !(bad && good));
+      ck_assert_uint_eq(registry.ended,
+                        fc_status_is_final((enum fc_status)status));
+    }
+}
+END_TEST
+
 START_TEST(renaming_to_the_same_name_changes_nothing) {
   struct fc_job *a = add("a", "n"), *b = add("b", "n");
   ck_assert_int_eq(fc_registry_rename(&registry, a, "n"), FC_OK);
@@ -111,6 +160,11 @@ int main(void) {
   tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_test(tests, a_job_is_found_by_its_id_until_it_is_removed);
   tcase_add_test(tests, a_name_belongs_to_its_newest_job);
+  tcase_add_test(tests,
+                 a_listed_job_goes_before_registered_ones_unless_superseded);
+  tcase_add_test(tests,
+                 restored_jobs_are_older_than_all_others_in_their_own_order);
+  tcase_add_test(tests, a_bad_end_that_was_made_good_is_not_counted);
   tcase_add_test(tests, renaming_to_the_same_name_changes_nothing);
   tcase_add_test(tests, a_pass_sees_what_is_added_and_not_what_is_removed);
   tcase_add_test(tests, counts_follow_the_status);
