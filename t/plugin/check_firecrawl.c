@@ -3,6 +3,10 @@
 /* The whole plugin on the recording stand-in for the daemon and the fake
  * server: configuration in, values, notifications and log lines out. */
 
+#include "plugin/identifier.h"
+
+#include "src/watch/instance.h"
+
 #include "t/fake/folder.h"
 #include "t/fake/served.h"
 #include "t/plugin/daemon.h"
@@ -663,6 +667,75 @@ START_TEST(failures_between_two_reads_are_one_line_with_their_number) {
 }
 END_TEST
 
+static const struct {
+  const char *identifier;
+  bool is_ours;
+} identifiers[] = {
+    {"localhost/firecrawl-prod/job_status-n", true},
+    {"LOCALHOST/firecrawl-prod/api_up", true},
+    {"localhost/firecrawl/jobs-failed", true},
+    {"firecrawl-prod/job_status-n", true},
+    {"firecrawl/jobs", true},
+    {"h1/load/load", false},
+    {"localhost/load/load", false},
+    {"load/load", false},
+    {"h1/firecrawl-prod/api_up", false},
+    {"localhos/firecrawl-prod/api_up", false},
+    {"localhost2/firecrawl-prod/api_up", false},
+    {"localhost/firecrawl-pro/api_up", false},
+    {"localhost/firecrawl-production/api_up", false},
+    {"localhost/firecrawl-/api_up", false},
+    {"localhost/firecrawlprod/api_up", false},
+    {"localhost/firecrawl2-prod/api_up", false},
+    {"localhost/firecrawl-prod/more/api_up", false},
+    {"firecrawl", false},
+    {"", false},
+    {"/", false},
+    {"//", false},
+};
+
+START_TEST(an_identifier_is_of_an_instance_or_not) {
+  struct fc_settings settings;
+  fc_settings_init(&settings);
+  settings.name = strdup("prod");
+  ck_assert_int_eq(fc_identifier_is_of(identifiers[_i].identifier, &settings),
+                   identifiers[_i].is_ours);
+  settings.host = strdup("h1");
+  ck_assert(fc_identifier_is_of("h1/firecrawl-prod/api_up", &settings));
+  ck_assert(!fc_identifier_is_of("localhost/firecrawl-prod/api_up", &settings));
+  fc_settings_release(&settings);
+}
+END_TEST
+
+static void wait_polls(size_t count) {
+  int64_t end_ms = now_ms() + DEADLINE_MS;
+  while (fake_firecrawl_count(server, A) < count) {
+    ck_assert_int_lt(now_ms(), end_ms);
+    (void)usleep(TURN_US);
+  }
+}
+
+/* collectd asks every plugin to flush what some front end is about to draw, and
+ * all of them at its end. */
+START_TEST(a_flush_of_others_of_what_is_fresh_or_at_the_end_polls_nothing) {
+  script("job extract " A "\n  state processing\n");
+  start("Extract \"" A "\" \"n\"\nInterval 3600");
+  wait_polls(1);
+  fake_collectd_flush_of(NULL, 0, "h1/load/load");
+  fake_collectd_flush_of(NULL, 0, "localhost/firecrawl-other/api_up");
+  fake_collectd_flush_of("firecrawl", TIME_T_TO_CDTIME_T(3600), NULL);
+  fake_collectd_flush_of(NULL, TIME_T_TO_CDTIME_T(3600),
+                         "localhost/firecrawl-prod/job_status-n");
+  (void)usleep(2 * FC_FLUSH_DELAY_MS * 1000);
+  ck_assert_uint_eq(fake_firecrawl_count(server, A), 1);
+  fake_collectd_flush_of(NULL, MS_TO_CDTIME_T(1),
+                         "localhost/firecrawl-prod/job_status-n");
+  wait_polls(2);
+  stop();
+  ck_assert_uint_eq(fake_firecrawl_count(server, A), 2);
+}
+END_TEST
+
 /* The names are the linker's. */
 static bool libcurl_is_old;
 curl_version_info_data *__real_curl_version_info(CURLversion age);
@@ -1065,6 +1138,10 @@ int main(void) {
                  a_job_file_that_is_missing_is_logged_and_its_return_too);
   tcase_add_test(tests,
                  failures_between_two_reads_are_one_line_with_their_number);
+  tcase_add_loop_test(tests, an_identifier_is_of_an_instance_or_not, 0,
+                      (int)(sizeof(identifiers) / sizeof(identifiers[0])));
+  tcase_add_test(
+      tests, a_flush_of_others_of_what_is_fresh_or_at_the_end_polls_nothing);
   tcase_add_test(tests, a_libcurl_that_is_too_old_is_refused);
   tcase_add_loop_test(tests, without_a_valid_instance_the_daemon_runs_on, 0,
                       (int)(sizeof(idle) / sizeof(idle[0])));
