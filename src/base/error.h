@@ -25,6 +25,7 @@ enum fc_error {
   FC_ERR_AUTH = -13,       /* 401, 403: the key was rejected */
   FC_ERR_BODY = -14,       /* truncated, malformed, ambiguous or too large */
   FC_ERR_STATE = -15,      /* the state file cannot be used */
+  FC_ERR_LIBRARY = -16,    /* libcurl refuses an option, or to start */
 };
 
 /* What the `errors` metric counts: its type instances, in this order. */

@@ -780,6 +780,56 @@ START_TEST(a_libcurl_that_is_too_old_is_refused) {
 }
 END_TEST
 
+static CURLcode global_init_code;
+CURLcode __real_curl_global_init(long flags);
+CURLcode __wrap_curl_global_init(long flags);
+CURLcode __wrap_curl_global_init(long flags) {
+  return global_init_code ? global_init_code : __real_curl_global_init(flags);
+}
+
+static const struct {
+  CURLcode code;
+  const char *why;
+} bad_starts[] = {
+    {CURLE_FAILED_INIT, "libcurl refuses what it is told to do"},
+    {CURLE_OUT_OF_MEMORY, "out of memory"},
+};
+
+START_TEST(a_libcurl_that_does_not_start_is_told_as_that) {
+  char why[256];
+  (void)snprintf(
+      why, sizeof(why), "libcurl %s cannot be used: %s; nothing is watched",
+      curl_version_info(CURLVERSION_NOW)->version, bad_starts[_i].why);
+  global_init_code = bad_starts[_i].code;
+  ck_assert_int_eq(configure("Extract \"" A "\""), 0);
+  fake_collectd_clear();
+  assert_idle(why, 1);
+  global_init_code = CURLE_OK;
+}
+END_TEST
+
+static bool takes_no_types;
+int __real_plugin_register_data_set(const data_set_t *set);
+int __wrap_plugin_register_data_set(const data_set_t *set);
+int __wrap_plugin_register_data_set(const data_set_t *set) {
+  return takes_no_types ? -1 : __real_plugin_register_data_set(set);
+}
+
+/* The daemon refuses a type for lack of memory only. */
+START_TEST(a_type_that_cannot_be_registered_is_not_blamed_on_types_db) {
+  script("job extract " A "\n  state processing\n");
+  takes_no_types = true;
+  start("Extract \"" A "\" \"n\"");
+  takes_no_types = false;
+  ck_assert_ptr_nonnull(fake_collectd_log_find(
+      "the type \"job_status\" cannot be registered: out of memory; its values "
+      "are not dispatched"));
+  ck_assert_ptr_null(fake_collectd_log_find("types.db"));
+  wait_polls(1);
+  stop();
+}
+END_TEST
+
 static const struct {
   const char *text; /* NULL: there is only a LoadPlugin line */
   size_t errors;
@@ -1143,6 +1193,10 @@ int main(void) {
   tcase_add_test(
       tests, a_flush_of_others_of_what_is_fresh_or_at_the_end_polls_nothing);
   tcase_add_test(tests, a_libcurl_that_is_too_old_is_refused);
+  tcase_add_loop_test(tests, a_libcurl_that_does_not_start_is_told_as_that, 0,
+                      (int)(sizeof(bad_starts) / sizeof(bad_starts[0])));
+  tcase_add_test(tests,
+                 a_type_that_cannot_be_registered_is_not_blamed_on_types_db);
   tcase_add_loop_test(tests, without_a_valid_instance_the_daemon_runs_on, 0,
                       (int)(sizeof(idle) / sizeof(idle[0])));
   tcase_add_test(tests,
