@@ -182,7 +182,7 @@ enum fc_error fc_poller_step(struct fc_poller *poller, int64_t max_wait_ms) {
 static void wait_for_stop(struct fc_poller *poller, int64_t wait_ms) {
   struct timespec until;
   (void)clock_gettime(CLOCK_MONOTONIC, &until);
-  until.tv_sec += wait_ms / 1000;
+  until.tv_sec += (time_t)(wait_ms / 1000);
   pthread_mutex_lock(&poller->stop_lock);
   while (!atomic_load(&poller->stop) &&
          pthread_cond_timedwait(&poller->stop_signal, &poller->stop_lock,
