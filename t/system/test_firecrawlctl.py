@@ -919,6 +919,26 @@ class Shipped(unittest.TestCase):
             self.assertIn(default, help_text)
             self.assertIn(default, self.manual())
 
+    def test_the_example_for_registrations_fits_the_defaults(self):
+        with open(SOURCE + "/contrib/examples/registration.conf") as file:
+            example = file.read()
+        help_text = self.help("add")
+        for pattern, default in (
+                (r'SocketFile "(.*)"', r"--socket .*default (\S+)"),
+                (r'<Instance "(.*)">', r"--instance .*default (\S+)")):
+            value = re.search(default, help_text).group(1)
+            self.assertEqual(re.findall(pattern, example), [value])
+        self.assertIn(" plugin_instance=prod ", example)
+        self.assertIn("UNIX-CONNECT:/var/run/collectd-unixsock", example)
+        group, = re.findall(r'SocketGroup "(.*)"', example)
+        for path in ("contrib/debian/postinst",
+                     "contrib/rpm/collectd-firecrawl.spec"):
+            with open(os.path.join(SOURCE, path)) as file:
+                self.assertRegex(file.read(),
+                                 r"group(add)? .*%s\b" % group, path)
+        with open(SOURCE + "/README.md") as file:
+            self.assertIn("examples/registration.conf", file.read())
+
     def test_the_manual_is_good_pod(self):
         done = subprocess.run(
             ["podchecker", "-warnings", "-warnings",
