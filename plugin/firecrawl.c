@@ -6,6 +6,7 @@
 
 #include "plugin/complain.h"
 #include "plugin/config.h"
+#include "plugin/identifier.h"
 #include "plugin/metrics.h"
 #include "plugin/notify.h"
 #include "plugin/registration.h"
@@ -324,18 +325,29 @@ static void release(void) {
   fc_config_release(&plugin.config);
 }
 
-/* FLUSH and SIGUSR1. */
+/* With a timeout, it is for what is older than that: the JobFile is looked at
+ * every second as it is. */
+static void flush_member(struct fc_member *member, cdtime_t timeout) {
+  fc_instance_flush(member->instance, (int64_t)CDTIME_T_TO_MS(timeout),
+                    fc_clock_system.now(fc_clock_system.data));
+  if (timeout == 0)
+    fc_source_flush(&member->source);
+}
+
+/* FLUSH, SIGUSR1, FlushInterval, and the daemon that ends. Graph front ends
+ * name the series that they are about to draw, whatever plugin it is of. */
 static int fc_flush(cdtime_t timeout, const char *identifier,
                     user_data_t *user_data) {
-  (void)timeout;
-  (void)identifier;
   (void)user_data;
   pthread_mutex_lock(&plugin.lock);
   if (plugin.phase == FC_RUNNING) {
     for (size_t i = 0; i < plugin.members_len; i++)
-      fc_source_flush(&plugin.members[i]->source);
+      if (!identifier ||
+          fc_identifier_is_of(
+              identifier, fc_instance_settings(plugin.members[i]->instance)))
+        flush_member(plugin.members[i], timeout);
     fc_disk_wake(plugin.disk);
-    fc_poller_flush(plugin.poller);
+    fc_poller_wake(plugin.poller);
   }
   pthread_mutex_unlock(&plugin.lock);
   return 0;

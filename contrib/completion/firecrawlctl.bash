@@ -55,7 +55,7 @@ _firecrawlctl() {
     _firecrawlctl_reply "$current" v1 v2
     return
     ;;
-  --url | --timeout | -t | --interval | --warning | -w | --critical | -c | \
+  --url | --proxy | --header | --timeout | -t | --interval | --warning | -w | --critical | -c | \
     --instance)
     return
     ;;

@@ -82,6 +82,12 @@ static void header_content_type(struct fc_call *call, const char *value,
                   len);
 }
 
+static void header_content_encoding(struct fc_call *call, const char *value,
+                                    size_t len) {
+  (void)take_text(call, call->content_encoding, sizeof(call->content_encoding),
+                  value, len);
+}
+
 static const struct {
   const char *name;
   void (*take)(struct fc_call *call, const char *value, size_t len);
@@ -91,6 +97,7 @@ static const struct {
     {"Sunset", header_sunset},
     {"Link", header_link},
     {"Content-Type", header_content_type},
+    {"Content-Encoding", header_content_encoding},
 };
 
 static void on_header(struct fc_exchange *exchange, const char *name,
@@ -189,10 +196,13 @@ static void judge_status(struct fc_call *call, enum fc_error body_error) {
   fail(result, body_error ? body_error : FC_ERR_BODY,
        body_error ? "the body is no complete JSON object"
                   : "the body has no status string");
+  const char *type = call->content_type, *encoding = call->content_encoding;
   size_t used = strlen(result->detail);
-  if (call->content_type[0])
+  if (type[0] || encoding[0])
     fc_text_append(result->detail, sizeof(result->detail), &used,
-                   " (Content-Type: %s)", call->content_type);
+                   " (%s%s%s%s%s)", type[0] ? "Content-Type: " : "", type,
+                   type[0] && encoding[0] ? "; " : "",
+                   encoding[0] ? "Content-Encoding: " : "", encoding);
 }
 
 /* Why there is no answer, with the API's own words where there are any. */
@@ -292,7 +302,7 @@ static void call_reset(struct fc_call *call) {
   call->body_error = FC_OK;
   call->drained_bytes = 0;
   call->has_retry_header = false;
-  call->content_type[0] = '\0';
+  call->content_type[0] = call->content_encoding[0] = '\0';
 }
 
 void fc_call_init(struct fc_call *call) {

@@ -37,7 +37,7 @@ struct fc_call {
   int64_t now_s;
   bool has_retry_header;
   char retry_header[64]; /* until the Date header is known */
-  char content_type[FC_WORD_SIZE];
+  char content_type[FC_WORD_SIZE], content_encoding[FC_WORD_SIZE];
   fc_call_done done;
   void *data;
 };

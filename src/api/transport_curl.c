@@ -442,6 +442,11 @@ static struct slot *slot_take(struct curl_transport *transport,
   return slot;
 }
 
+/* What libcurl does not do for us. */
+static enum fc_error refusal(bool for_lack_of_memory) {
+  return for_lack_of_memory ? FC_ERR_MEMORY : FC_ERR_LIBRARY;
+}
+
 static enum fc_error transport_start(struct fc_transport *base,
                                      const struct fc_target *target,
                                      const char *url,
@@ -453,9 +458,12 @@ static enum fc_error transport_start(struct fc_transport *base,
   CURLcode code = slot_setup(slot, target);
   if (!code)
     code = setup_request(slot, url);
-  if (code || curl_multi_add_handle(transport->multi, slot->easy)) {
+  CURLMcode multi_code =
+      code ? CURLM_OK : curl_multi_add_handle(transport->multi, slot->easy);
+  if (code || multi_code) {
     slot_free(slot);
-    return FC_ERR_MEMORY;
+    return refusal(code == CURLE_OUT_OF_MEMORY ||
+                   multi_code == CURLM_OUT_OF_MEMORY);
   }
   slot->callback_error = FC_OK;
   slot->header_bytes = 0;
@@ -560,7 +568,8 @@ struct fc_transport *fc_transport_curl_new(void) {
 enum fc_error fc_transport_curl_global_init(void) {
   if (curl_version_info(CURLVERSION_NOW)->version_num < VERSION_MIN)
     return FC_ERR_ARGUMENT;
-  return curl_global_init(CURL_GLOBAL_DEFAULT) ? FC_ERR_MEMORY : FC_OK;
+  CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+  return code ? refusal(code == CURLE_OUT_OF_MEMORY) : FC_OK;
 }
 
 const char *fc_transport_curl_version(void) {

@@ -29,6 +29,8 @@ static const struct {
     [-FC_ERR_BODY] = {"the body of the reply is unusable", FC_CLASS_BODY},
     [-FC_ERR_STATE] = {"the state file is unusable", FC_CLASS_STATE},
     [-FC_ERR_REFUSED] = {"the API refuses the request", FC_CLASS_AUTH},
+    [-FC_ERR_LIBRARY] = {"libcurl refuses what it is told to do",
+                         FC_CLASS_CONNECT},
 };
 
 static const char *const class_names[FC_CLASS_COUNT] = {

@@ -26,6 +26,7 @@ enum fc_error {
   FC_ERR_BODY = -14,       /* truncated, malformed, ambiguous or too large */
   FC_ERR_STATE = -15,      /* the state file cannot be used */
   FC_ERR_REFUSED = -16,    /* 403: the API does not allow this request */
+  FC_ERR_LIBRARY = -17,    /* libcurl refuses an option, or to start */
 };
 
 /* What the `errors` metric counts: its type instances, in this order. */

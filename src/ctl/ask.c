@@ -7,6 +7,7 @@
 #include "src/api/status.h"
 #include "src/api/transport_curl.h"
 #include "src/base/clock.h"
+#include "src/base/macros.h"
 #include "src/base/text.h"
 #include "src/watch/instance.h"
 #include "src/watch/instance_save.h"
@@ -151,27 +152,44 @@ static void on_result(const struct fc_ticket *ticket,
   round->ended++;
 }
 
+static void end_unanswered(struct round *round, struct ctl_answer *answer,
+                           enum fc_error error, const char *detail) {
+  say_failed(answer, round->settings, error, detail);
+  answer->ended = true;
+  round->ended++;
+}
+
 /* Those that are not under way share the fate of the last that failed. */
 static void give_up(struct round *round) {
   struct fc_now now = now_is();
   for (size_t i = 0; i < round->settings->jobs_len; i++) {
     struct ctl_answer *answer = &round->answers[i];
-    if (answer->ended || forget(round, answer->spec->id, now))
-      continue;
-    say_failed(answer, round->settings, round->failure,
-               round->failure == FC_ERR_RATE_LIMIT
-                   ? "not asked for: the server says wait"
-                   : "not asked for: the requests before it failed");
-    answer->ended = true;
-    round->ended++;
+    if (!answer->ended && !forget(round, answer->spec->id, now))
+      end_unanswered(round, answer, round->failure,
+                     round->failure == FC_ERR_RATE_LIMIT
+                         ? "not asked for: the server says wait"
+                         : "not asked for: the requests before it failed");
   }
 }
 
-static enum fc_error run(struct round *round) {
+/* There is no more time, not even for those under way. */
+static void time_out(struct round *round) {
+  for (size_t i = 0; i < round->settings->jobs_len; i++)
+    if (!round->answers[i].ended)
+      end_unanswered(round, &round->answers[i], FC_ERR_TIMEOUT, "");
+}
+
+static enum fc_error run(struct round *round, int64_t end_ms) {
   enum fc_error error = FC_OK;
   while (!error && round->ended < round->settings->jobs_len) {
-    (void)fc_keyfile_check(round->keyfile, now_is());
-    error = fc_poller_step(round->poller, WAIT_MAX_MS);
+    struct fc_now now = now_is();
+    if (now.mono_ms >= end_ms) {
+      time_out(round);
+      break;
+    }
+    (void)fc_keyfile_check(round->keyfile, now);
+    error = fc_poller_step(round->poller,
+                           fc_min64(WAIT_MAX_MS, end_ms - now.mono_ms));
     if (round->stopped)
       give_up(round);
   }
@@ -219,16 +237,26 @@ static void round_release(struct round *round) {
   fc_instance_free(round->instance);
 }
 
-enum fc_error ctl_ask(const struct ctl_options *options,
+/* A budget's even spread is for those who ask on and on: as many questions as
+ * a minute may have come at once. */
+static struct fc_settings settings_of_round(const struct ctl_options *options) {
+  struct fc_settings settings = options->settings;
+  if (settings.jobs_len <= (size_t)settings.max_requests_per_minute)
+    settings.max_requests_per_minute = 0;
+  return settings;
+}
+
+enum fc_error ctl_ask(const struct ctl_options *options, int64_t end_ms,
                       struct ctl_answer *answers) {
-  struct round round = {.settings = &options->settings, .answers = answers};
+  const struct fc_settings settings = settings_of_round(options);
+  struct round round = {.settings = &settings, .answers = answers};
   for (size_t i = 0; i < options->settings.jobs_len; i++) {
     answers[i].spec = &options->settings.jobs[i];
     fc_job_init(&answers[i].job, answers[i].spec->kind);
   }
   enum fc_error error = round_init(&round);
   if (!error)
-    error = run(&round);
+    error = run(&round, end_ms);
   round_release(&round);
   return error;
 }

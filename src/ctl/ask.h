@@ -31,12 +31,12 @@ struct ctl_answer {
 };
 
 /* Asks for all jobs of the settings and fills answers[settings.jobs_len], which
- * is all zero before. Once the server says 429, the key is rejected or several
- * requests in a row have failed, those not yet asked for are not. Fails for
- * what is no answer's fault: FC_ERR_MEMORY, FC_ERR_ARGUMENT for a libcurl that
- * is too old. */
+ * is all zero before, until end_ms (monotonic; FC_NEVER: no end). Once the
+ * server says 429, the key is rejected or several requests in a row have
+ * failed, those not yet asked for are not. Fails for what is no answer's fault:
+ * FC_ERR_MEMORY, FC_ERR_ARGUMENT for a libcurl that is too old. */
 FC_MUST_USE enum fc_error ctl_ask(const struct ctl_options *options,
-                                  struct ctl_answer *answers);
+                                  int64_t end_ms, struct ctl_answer *answers);
 
 /* What is shown of an answer; borrows from it. */
 struct ctl_row ctl_answer_row(const struct ctl_answer *answer);

@@ -5,6 +5,7 @@
 #include "src/api/kind.h"
 #include "src/api/settings.h"
 #include "src/api/status.h"
+#include "src/base/clock.h"
 #include "src/base/error.h"
 #include "src/base/text.h"
 #include "src/ctl/print.h"
@@ -202,11 +203,15 @@ enum ctl_state ctl_check_line(const struct ctl_options *options,
   return worst.state;
 }
 
+/* Who runs a plugin of Nagios gives it so much time, and no more. */
 int ctl_check(const struct ctl_options *options) {
+  int64_t end_ms = fc_clock_system.now(fc_clock_system.data).mono_ms +
+                   options->settings.timeout_ms;
   char line[CTL_CHECK_LINE_SIZE];
   size_t len = options->settings.jobs_len;
   struct ctl_answer *answers = calloc(len, sizeof(*answers));
-  enum fc_error error = answers ? ctl_ask(options, answers) : FC_ERR_MEMORY;
+  enum fc_error error =
+      answers ? ctl_ask(options, end_ms, answers) : FC_ERR_MEMORY;
   enum ctl_state state = CTL_STATE_UNKNOWN;
   if (error)
     (void)printf("FIRECRAWL UNKNOWN - %s\n", fc_error_text(error));

@@ -65,6 +65,17 @@ static bool set_text(const struct row *row, struct ctl_options *options,
   return true;
 }
 
+/* It may hold a secret: it is not quoted. */
+static bool set_header(const struct row *row, struct ctl_options *options,
+                       const char *value, struct ctl_reason *reason) {
+  enum fc_error error = fc_settings_add_header(&options->settings, value);
+  if (error == FC_ERR_MEMORY)
+    return ctl_refuse(reason, "%s", fc_error_text(error));
+  return !error ||
+         ctl_refuse(reason, "--%s: a header \"Name: value\" is expected",
+                    row->name);
+}
+
 /* Seconds, perhaps with a fraction, to milliseconds. */
 static bool set_seconds(const struct row *row, struct ctl_options *options,
                         const char *value, struct ctl_reason *reason) {
@@ -108,8 +119,12 @@ static const struct row rows[] = {
      "the API key is in FILE; default: in FIRECRAWL_API_KEY"},
     {"cacert", 0, CTL_ASKING, "FILE", set_text, AT(ca_cert),
      "certificate authorities to trust in place of the system's"},
+    {"proxy", 0, CTL_ASKING, "URL", set_text, AT(proxy),
+     "the proxy to go through; default none"},
+    {"header", 0, CTL_ASKING, "HEADER", set_header, 0,
+     "\"Name: value\" to be sent as well; may be repeated"},
     {"timeout", 't', CTL_ASKING | CTL_TELLING, "SECONDS", set_seconds,
-     AT(settings.timeout_ms), "for one request; default 5"},
+     AT(settings.timeout_ms), "for one request, of check for all; default 5"},
     {"json", 0, CTL_STATUS | CTL_LIST, NULL, set_flag, AT(json),
      "JSON in place of a table"},
     {"interval", 0, CTL_WATCH, "SECONDS", set_seconds, AT(settings.interval_ms),
@@ -266,7 +281,10 @@ bool ctl_options_words(struct ctl_options *options, enum ctl_words expected,
              : jobs_add(options, words, (size_t)count, reason);
 }
 
+/* Of NULL there is nothing to copy. */
 static bool copy(char **to, const char *from, struct ctl_reason *reason) {
+  if (!from)
+    return true;
   *to = strdup(from);
   return *to || ctl_refuse(reason, "out of memory");
 }
@@ -331,8 +349,8 @@ static bool settle_key(struct ctl_options *options, struct ctl_reason *reason) {
 bool ctl_options_settle(struct ctl_options *options,
                         struct ctl_reason *reason) {
   if (!settle_url(options, reason) || !settle_key(options, reason) ||
-      (options->ca_cert &&
-       !copy(&options->settings.ca_cert, options->ca_cert, reason)))
+      !copy(&options->settings.ca_cert, options->ca_cert, reason) ||
+      !copy(&options->settings.proxy, options->proxy, reason))
     return false;
   if (fc_settings_key_in_clear(&options->settings))
     ctl_warn("warning: the API key crosses the network in the clear: use "

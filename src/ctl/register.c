@@ -5,11 +5,13 @@
 #include "src/api/kind.h"
 #include "src/api/name.h"
 #include "src/base/clock.h"
+#include "src/base/macros.h"
 #include "src/base/text.h"
 #include "src/ctl/ctl.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -74,77 +76,111 @@ static bool refuse_errno(struct ctl_reason *reason, const char *path,
                     advice(error));
 }
 
+static int64_t now_ms(void) {
+  return fc_clock_system.now(fc_clock_system.data).mono_ms;
+}
+
+/* The daemon, at the other end of its socket, and what it has sent. */
+struct peer {
+  int fd;
+  const char *path;
+  int64_t end_ms; /* of the time for all of it, monotonic */
+  char bytes[REPLY_SIZE];
+  size_t used, len;
+};
+
 /* The send time-out bounds connect(2) as well. */
 static bool limit_time(int fd, int64_t timeout_ms) {
-  struct timeval limit = {.tv_sec = timeout_ms / 1000,
-                          .tv_usec = timeout_ms % 1000 * 1000};
-  return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0 &&
-         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0;
+  struct timeval limit = {.tv_sec = (time_t)(timeout_ms / 1000),
+                          .tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000)};
+  return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0;
 }
 
-/* A stream that reads from the socket; NULL with the reason. */
-static FILE *socket_open(const struct ctl_options *options,
-                         struct ctl_reason *reason) {
+static bool peer_open(struct peer *peer, const struct ctl_options *options,
+                      struct ctl_reason *reason) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   const char *path = options->socket;
-  if (strlen(path) >= sizeof(address.sun_path)) {
-    (void)refuse_errno(reason, path, ENAMETOOLONG);
-    return NULL;
-  }
+  int64_t timeout_ms = options->settings.timeout_ms;
+  if (strlen(path) >= sizeof(address.sun_path))
+    return refuse_errno(reason, path, ENAMETOOLONG);
   memcpy(address.sun_path, path, strlen(path) + 1);
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  FILE *stream = NULL;
-  if (fd >= 0 && limit_time(fd, options->settings.timeout_ms) &&
-      connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
-    stream = fdopen(fd, "r");
-  if (stream)
-    return stream;
+  *peer = (struct peer){.path = path, .end_ms = now_ms() + timeout_ms};
+  peer->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (peer->fd >= 0 && limit_time(peer->fd, timeout_ms) &&
+      connect(peer->fd, (const struct sockaddr *)&address, sizeof(address)) ==
+          0)
+    return true;
   (void)refuse_errno(reason, path, errno);
-  if (fd >= 0)
-    (void)close(fd); /* nothing was written */
-  return NULL;
+  if (peer->fd >= 0)
+    (void)close(peer->fd); /* nothing was written */
+  return false;
 }
 
-static bool read_line(FILE *stream, const char *path, char line[REPLY_SIZE],
+/* Waits for more of what it says. */
+static bool peer_hear(struct peer *peer, struct ctl_reason *reason) {
+  struct pollfd waiting = {.fd = peer->fd, .events = POLLIN};
+  int64_t left_ms = fc_max64(peer->end_ms - now_ms(), 0);
+  int ready = poll(&waiting, 1, (int)left_ms);
+  if (ready == 0)
+    return refuse_errno(reason, peer->path, EAGAIN);
+  ssize_t got =
+      ready > 0 ? recv(peer->fd, peer->bytes, sizeof(peer->bytes), 0) : -1;
+  if (got < 0)
+    return refuse_errno(reason, peer->path, errno);
+  peer->used = 0;
+  peer->len = (size_t)got;
+  return got > 0 || ctl_refuse(reason, "%s: collectd hung up without an answer",
+                               peer->path);
+}
+
+/* One without its end; what is too long is cut. */
+static bool read_line(struct peer *peer, char line[REPLY_SIZE],
                       struct ctl_reason *reason) {
-  errno = 0;
-  if (fgets(line, REPLY_SIZE, stream))
-    return true;
-  if (errno)
-    return refuse_errno(reason, path, errno);
-  return ctl_refuse(reason, "%s: collectd hung up without an answer", path);
+  size_t len = 0;
+  for (;;) {
+    if (peer->used == peer->len && !peer_hear(peer, reason))
+      return false;
+    char byte = peer->bytes[peer->used++];
+    if (byte == '\n')
+      break;
+    if (len < REPLY_SIZE - 1)
+      line[len++] = byte;
+  }
+  line[len] = '\0';
+  return true;
 }
 
 /* Sends one command and reads the first line of the answer, "STATUS TEXT": a
  * negative status is a refusal, else it is how many lines follow. */
-static bool ask(FILE *stream, const char *path, const char *command,
-                int64_t *lines, struct ctl_reason *reason) {
+static bool ask(struct peer *peer, const char *command, int64_t *lines,
+                struct ctl_reason *reason) {
   char reply[REPLY_SIZE];
-  ssize_t sent = send(fileno(stream), command, strlen(command), MSG_NOSIGNAL);
+  ssize_t sent = send(peer->fd, command, strlen(command), MSG_NOSIGNAL);
   if (sent != (ssize_t)strlen(command))
-    return refuse_errno(reason, path, sent < 0 ? errno : EAGAIN);
-  if (!read_line(stream, path, reply, reason))
+    return refuse_errno(reason, peer->path, sent < 0 ? errno : EAGAIN);
+  if (!read_line(peer, reply, reason))
     return false;
-  if (!fc_text_int(reply, strcspn(reply, " \n"), INT32_MIN, INT32_MAX, lines))
+  if (!fc_text_int(reply, strcspn(reply, " "), INT32_MIN, INT32_MAX, lines))
     return ctl_refuse(reason, "%s: this is not collectd's unixsock plugin: %s",
-                      path, reply);
+                      peer->path, reply);
   return *lines >= 0 || ctl_refuse(reason, "collectd refuses: %s",
                                    reply + strcspn(reply, " "));
 }
 
 /* Nobody tells what became of a notification. What can be seen is whether
- * collectd has values of such an instance. */
-static void look_for_instance(FILE *stream, const struct ctl_options *options) {
+ * collectd has values of such an instance. The list is read to its end: a
+ * client that hangs up before is an error in collectd's log. */
+static void look_for_instance(struct peer *peer,
+                              const struct ctl_options *options) {
   struct ctl_reason reason;
   char line[REPLY_SIZE];
   int64_t lines = 0;
   bool found = false;
-  if (!ask(stream, options->socket, "LISTVAL\n", &lines, &reason))
+  if (!ask(peer, "LISTVAL\n", &lines, &reason))
     return;
-  while (!found && lines-- > 0 &&
-         read_line(stream, options->socket, line, &reason))
-    found = ctl_register_is_of(line, options->instance);
-  if (!found && lines < 0)
+  for (; lines > 0 && read_line(peer, line, &reason); lines--)
+    found = found || ctl_register_is_of(line, options->instance);
+  if (!found && lines == 0)
     ctl_warn("warning: collectd shows no values of an instance \"%s\" of "
              "the firecrawl plugin (yet): check that the plugin is loaded, "
              "and the name",
@@ -154,13 +190,13 @@ static void look_for_instance(FILE *stream, const struct ctl_options *options) {
 static bool send_command(const struct ctl_options *options, const char *command,
                          struct ctl_reason *reason) {
   int64_t lines;
-  FILE *stream = socket_open(options, reason);
-  if (!stream)
+  struct peer peer;
+  if (!peer_open(&peer, options, reason))
     return false;
-  bool good = ask(stream, options->socket, command, &lines, reason);
+  bool good = ask(&peer, command, &lines, reason);
   if (good)
-    look_for_instance(stream, options);
-  (void)fclose(stream); /* nothing was written through it */
+    look_for_instance(&peer, options);
+  (void)close(peer.fd); /* nothing is left to be written */
   return good;
 }
 

@@ -6,6 +6,7 @@
 
 #include "src/api/settings.h"
 #include "src/api/status.h"
+#include "src/base/clock.h"
 #include "src/base/error.h"
 #include "src/ctl/ask.h"
 #include "src/ctl/print.h"
@@ -52,7 +53,8 @@ static void print_json(const struct ctl_answer *answers, size_t len) {
 int ctl_status(const struct ctl_options *options) {
   size_t len = options->settings.jobs_len;
   struct ctl_answer *answers = calloc(len, sizeof(*answers));
-  enum fc_error error = answers ? ctl_ask(options, answers) : FC_ERR_MEMORY;
+  enum fc_error error =
+      answers ? ctl_ask(options, FC_NEVER, answers) : FC_ERR_MEMORY;
   int status = CTL_UNKNOWN;
   if (!error) {
     status = exit_of(answers, len);

@@ -25,6 +25,7 @@ struct fc_instance *fc_instance_new(const struct fc_settings *settings,
   fc_registry_init(&instance->registry);
   instance->settings = settings;
   instance->interval_ms = interval_ms;
+  instance->flush.due_ms = FC_NEVER;
   for (size_t i = 0; i < FC_KIND_COUNT; i++)
     fc_endpoint_init(&instance->endpoints[i], fc_kind_get((enum fc_kind_id)i),
                      settings->url, fc_settings_is_cloud(settings));

@@ -33,6 +33,11 @@
 
 struct fc_instance;
 
+enum {
+  FC_FLUSH_DELAY_MS = 200, /* from a FLUSH to its being carried out */
+  FC_FLUSH_PAUSE_MS = 1000 /* between two, where there is no budget */
+};
+
 /* `settings` is borrowed and must outlive the instance; interval_ms (> 0)
  * counts where the settings have none. The seed decides jitter and phases. NULL
  * when memory is short. The settings' own jobs are not yet in it. */
@@ -91,8 +96,17 @@ void fc_instance_file_begin(struct fc_instance *instance);
 void fc_instance_file_end(struct fc_instance *instance, const char *refused,
                           struct fc_now now);
 
-/* Asks for every unfinished job as soon as the budget allows. */
+/* Asks for every unfinished job as soon as the budget allows, but for those
+ * that failed or are lost: they keep to their own pauses. */
 void fc_instance_poll_now(struct fc_instance *instance, struct fc_now now);
+
+/* The same, of the jobs that were last asked for at least age_ms ago, for a
+ * FLUSH of collectd. It is carried out FC_FLUSH_DELAY_MS later: a daemon that
+ * ends flushes too, and stops the poller right behind. Without a budget there
+ * are FC_FLUSH_PAUSE_MS between two at least. Those that come while one waits
+ * are one with it, with the least age. The poller is to be woken. */
+void fc_instance_flush(struct fc_instance *instance, int64_t age_ms,
+                       struct fc_now now);
 
 /* --- The poller's side: one thread. */
 

@@ -8,12 +8,44 @@
 #include <stdarg.h>
 #include <string.h>
 
+/* A job that failed, or that is lost, waits for the end of its own pause. */
+static void poll_older(struct fc_instance *instance, int64_t age_ms,
+                       struct fc_now now) {
+  for (struct fc_job *job = instance->registry.first; job; job = job->next)
+    if (job->poll.place && job->poll.key > now.mono_ms && !job->failures &&
+        job->facts.status != FC_STATUS_LOST &&
+        now.mono_ms - job->last_asked_ms >= age_ms)
+      fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
+}
+
 void fc_instance_poll_now(struct fc_instance *instance, struct fc_now now) {
   fc_instance_lock(instance);
-  for (struct fc_job *job = instance->registry.first; job; job = job->next)
-    if (job->poll.place && job->poll.key > now.mono_ms)
-      fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
+  poll_older(instance, /* age_ms = */ 0, now);
   fc_instance_unlock(instance);
+}
+
+void fc_instance_flush(struct fc_instance *instance, int64_t age_ms,
+                       struct fc_now now) {
+  struct fc_flush *flush = &instance->flush;
+  fc_instance_lock(instance);
+  if (flush->due_ms == FC_NEVER) {
+    flush->due_ms = fc_max64(now.mono_ms + FC_FLUSH_DELAY_MS, flush->next_ms);
+    flush->age_ms = age_ms;
+  }
+  flush->age_ms = fc_min64(flush->age_ms, age_ms);
+  fc_instance_unlock(instance);
+}
+
+/* Carries out a FLUSH that is due; returns when one is, monotonic. */
+static int64_t flush_turn(struct fc_instance *instance, struct fc_now now) {
+  struct fc_flush *flush = &instance->flush;
+  if (flush->due_ms > now.mono_ms)
+    return flush->due_ms;
+  poll_older(instance, flush->age_ms, now);
+  flush->due_ms = FC_NEVER;
+  if (instance->settings->max_requests_per_minute == 0)
+    flush->next_ms = now.mono_ms + FC_FLUSH_PAUSE_MS;
+  return FC_NEVER;
 }
 
 /* After an outage, all jobs are late: each goes back to its own slot. */
@@ -150,6 +182,7 @@ bool fc_instance_next(struct fc_instance *instance, struct fc_now now,
                       struct fc_ticket *ticket, int64_t *wake_ms) {
   fc_instance_lock(instance);
   int64_t timer_ms = tick(instance, now);
+  timer_ms = fc_min64(timer_ms, flush_turn(instance, now));
   struct fc_heap_node *node = next_node(instance);
   int64_t start_ms =
       node ? fc_max64(node->key, fc_schedule_open_ms(&instance->schedule))

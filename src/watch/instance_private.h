@@ -27,6 +27,13 @@
 
 enum { INSTANCE_EVENTS = FC_EVENT_COUNT - FC_EVENT_ENDPOINT_END };
 
+/* A FLUSH that was asked for and not yet carried out. */
+struct fc_flush {
+  int64_t due_ms;  /* monotonic; FC_NEVER: there is none */
+  int64_t age_ms;  /* what was asked for more recently is left alone */
+  int64_t next_ms; /* the next one is not carried out before that */
+};
+
 struct fc_instance {
   const struct fc_settings *settings;
   int64_t interval_ms;
@@ -34,6 +41,7 @@ struct fc_instance {
   pthread_mutex_t lock; /* all below */
   struct fc_registry registry;
   struct fc_schedule schedule;
+  struct fc_flush flush;
   struct fc_serverclock clock;
   struct fc_health health;
   struct fc_stats stats;

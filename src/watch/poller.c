@@ -51,7 +51,6 @@ struct fc_poller {
   pthread_t thread;
   bool started;
   atomic_bool stop;
-  atomic_bool flush;
   pthread_mutex_t stop_lock;
   pthread_cond_t stop_signal;
 };
@@ -146,12 +145,10 @@ static bool take_key(struct member *member, struct fc_now now) {
 }
 
 /* Starts what is due; returns when to look again. */
-static int64_t member_step(struct member *member, bool flush) {
+static int64_t member_step(struct member *member) {
   struct fc_ticket ticket;
   int64_t wake_ms;
   struct fc_now now = now_of(member->poller);
-  if (flush)
-    fc_instance_poll_now(member->instance, now);
   if (!take_key(member, now))
     return fc_min64(now.mono_ms + KEY_WAIT_MS,
                     fc_instance_wait(member->instance, now));
@@ -172,9 +169,8 @@ static bool has_urgent(const struct fc_poller *poller) {
 
 enum fc_error fc_poller_step(struct fc_poller *poller, int64_t max_wait_ms) {
   int64_t wake_ms = FC_NEVER;
-  bool flush = atomic_exchange(&poller->flush, false);
   for (size_t i = 0; i < poller->members_len; i++)
-    wake_ms = fc_min64(wake_ms, member_step(poller->members[i], flush));
+    wake_ms = fc_min64(wake_ms, member_step(poller->members[i]));
   if (has_urgent(poller))
     fc_waker_wake(&poller->disk);
   int64_t now_ms = now_of(poller).mono_ms;
@@ -186,7 +182,7 @@ enum fc_error fc_poller_step(struct fc_poller *poller, int64_t max_wait_ms) {
 static void wait_for_stop(struct fc_poller *poller, int64_t wait_ms) {
   struct timespec until;
   (void)clock_gettime(CLOCK_MONOTONIC, &until);
-  until.tv_sec += wait_ms / 1000;
+  until.tv_sec += (time_t)(wait_ms / 1000);
   pthread_mutex_lock(&poller->stop_lock);
   while (!atomic_load(&poller->stop) &&
          pthread_cond_timedwait(&poller->stop_signal, &poller->stop_lock,
@@ -284,11 +280,6 @@ static void wake(void *poller) { fc_poller_wake(poller); }
 
 struct fc_waker fc_poller_waker(struct fc_poller *poller) {
   return (struct fc_waker){.wake = wake, .data = poller};
-}
-
-void fc_poller_flush(struct fc_poller *poller) {
-  atomic_store(&poller->flush, true);
-  fc_transport_wake(poller->transport);
 }
 
 void fc_poller_stop(struct fc_poller *poller) {

@@ -61,9 +61,6 @@ FC_MUST_USE enum fc_error fc_poller_step(struct fc_poller *poller,
 void fc_poller_wake(struct fc_poller *poller);
 struct fc_waker fc_poller_waker(struct fc_poller *poller);
 
-/* Asks for every unfinished job, as soon as the budgets allow. Any thread. */
-void fc_poller_flush(struct fc_poller *poller);
-
 /* Ends the thread, if it was started: no instance is touched any more. Returns
  * within moments, whatever the network does. The poller may still be woken. */
 void fc_poller_stop(struct fc_poller *poller);

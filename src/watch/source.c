@@ -5,6 +5,7 @@
 #include "src/api/settings.h"
 #include "src/api/spec.h"
 #include "src/base/error.h"
+#include "src/base/macros.h"
 #include "src/base/secret.h"
 #include "src/base/text.h"
 #include "src/watch/event.h"
@@ -23,6 +24,7 @@ void fc_source_init(struct fc_source *source, struct fc_instance *instance,
       .stop = stop,
       .changed = changed,
       .path = fc_instance_settings(instance)->job_file,
+      .flush_ms = FC_NEVER,
   };
 }
 
@@ -238,19 +240,30 @@ static bool read_again(const struct fc_source *source) {
   return first || source->reported[0] || source->seems_empty;
 }
 
+static bool flush_is_due(struct fc_source *source, struct fc_now now) {
+  if (atomic_exchange(&source->flush, false) && source->flush_ms == FC_NEVER)
+    source->flush_ms =
+        fc_max64(now.mono_ms + FC_FLUSH_DELAY_MS, source->flush_next_ms);
+  if (source->flush_ms > now.mono_ms)
+    return false;
+  source->flush_ms = FC_NEVER;
+  source->flush_next_ms = now.mono_ms + FC_SOURCE_CHECK_MS;
+  return true;
+}
+
 int64_t fc_source_check(struct fc_source *source, struct fc_now now) {
   if (!source->path)
     return FC_NEVER;
-  bool flush = atomic_exchange(&source->flush, false);
+  bool flush = flush_is_due(source, now);
   if (now.mono_ms < source->check_ms && !flush)
-    return source->check_ms;
+    return fc_min64(source->check_ms, source->flush_ms);
   bool again = read_again(source);
   bool changed = fc_file_untrusted_changed(source->path, &source->stamp);
   if (changed || again || flush)
     read_file(source, now);
   source->was_read = !source->reported[0];
   source->check_ms = now.mono_ms + FC_SOURCE_CHECK_MS;
-  return source->check_ms;
+  return fc_min64(source->check_ms, source->flush_ms);
 }
 
 int64_t fc_source_task(void *source, struct fc_now now) {

@@ -22,7 +22,8 @@
 #include <stdint.h>
 
 enum {
-  FC_SOURCE_CHECK_MS = 1000,   /* between two looks at the file's stamp */
+  FC_SOURCE_CHECK_MS = 1000,   /* between two looks at the file's stamp, and
+                                  between two readings for a FLUSH */
   FC_SOURCE_LINES_REPORTED = 3 /* bad lines told of per reading */
 };
 
@@ -35,7 +36,9 @@ struct fc_source {
   const char *path; /* NULL: no JobFile */
   struct fc_file_stamp stamp;
   int64_t check_ms;
-  atomic_bool flush;
+  atomic_bool flush;      /* a FLUSH has come */
+  int64_t flush_ms;       /* when it is carried out; FC_NEVER: there is none */
+  int64_t flush_next_ms;  /* the next one is not carried out before that */
   bool was_read;          /* it was readable at the last look */
   bool judged;            /* what it holds was refused, with this key: */
   unsigned generation;    /* of the key */
@@ -52,8 +55,8 @@ void fc_source_init(struct fc_source *source, struct fc_instance *instance,
                     const struct fc_key *key, const atomic_bool *stop,
                     struct fc_waker changed);
 
-/* Looks at the file if it is time to, or after a flush, and reads it if it has
- * changed, or after a flush. Returns when to look again, monotonic; FC_NEVER
+/* Looks at the file if it is time to, and reads it if it has changed, or
+ * for a FLUSH. Returns when to look again, monotonic; FC_NEVER
  * without a JobFile. A file that is missing, cannot be read or is refused keeps
  * the jobs of the last good reading; one that has become empty counts from its
  * second look on. */
@@ -62,7 +65,9 @@ int64_t fc_source_check(struct fc_source *source, struct fc_now now);
 /* The same as a task of the disk thread; `source` is one. */
 int64_t fc_source_task(void *source, struct fc_now now);
 
-/* The next check reads the file, changed or not. Any thread. */
+/* For a FLUSH of collectd: the file is read FC_FLUSH_DELAY_MS later (see
+ * fc_instance_flush), changed or not, but once in FC_SOURCE_CHECK_MS at most.
+ * The disk thread is to be woken. Any thread. */
 void fc_source_flush(struct fc_source *source);
 
 #endif

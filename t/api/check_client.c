@@ -227,6 +227,12 @@ static const struct {
     {200, "Content-Type: text/html; charset=utf-8\n", "<html>",
      "the body is no complete JSON object (Content-Type: text/html; "
      "charset=utf-8)"},
+    {200, "Content-Type: application/json\nContent-Encoding: gzip\n",
+     "\x1f\x8b",
+     "the body is no complete JSON object (Content-Type: application/json; "
+     "Content-Encoding: gzip)"},
+    {200, "Content-Encoding: br\n", "\x1f\x8b",
+     "the body is no complete JSON object (Content-Encoding: br)"},
     {200, "Content-Type: application/json\n", "{}",
      "the body has no status string (Content-Type: application/json)"},
     {200, NULL, "", "the body is no complete JSON object"},

@@ -216,6 +216,24 @@ START_TEST(an_encoded_body_is_not_decoded) {
 }
 END_TEST
 
+/* libcurl takes no string of more than 8,000,000 bytes. */
+START_TEST(an_option_that_libcurl_refuses_is_no_lack_of_memory) {
+  enum { BYTES = 8000001 };
+  struct fc_call call;
+  struct fc_result result;
+  settings.proxy = malloc(BYTES + 1);
+  ck_assert_ptr_nonnull(settings.proxy);
+  memset(settings.proxy, 'x', BYTES);
+  settings.proxy[BYTES] = '\0';
+  fc_call_init(&call);
+  ck_assert_int_eq(fc_call_start(&call, transport, &target,
+                                 fc_kind_get(FC_KIND_EXTRACT), "a", 0,
+                                 keep_result, &result),
+                   FC_ERR_LIBRARY);
+  fc_call_release(&call);
+}
+END_TEST
+
 START_TEST(proxies_of_the_environment_are_not_used) {
   ck_assert_int_eq(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
   ck_assert_int_eq(setenv("ALL_PROXY", "http://127.0.0.1:1", 1), 0);
@@ -1217,6 +1235,7 @@ static void add_fake_server(TCase *tests) {
   tcase_add_test(tests, forty_megabytes_yield_the_status_and_cost_no_memory);
   tcase_add_test(tests, forty_megabytes_cut_short_yield_no_status);
   tcase_add_test(tests, an_encoded_body_is_not_decoded);
+  tcase_add_test(tests, an_option_that_libcurl_refuses_is_no_lack_of_memory);
   tcase_add_test(tests, proxies_of_the_environment_are_not_used);
   tcase_add_test(tests, a_woken_transport_returns_at_once);
   tcase_add_test(tests, a_cancelled_call_never_comes_back);

@@ -27,6 +27,7 @@ static const struct {
     {FC_ERR_AUTH, FC_CLASS_AUTH},
     {FC_ERR_BODY, FC_CLASS_BODY},
     {FC_ERR_STATE, FC_CLASS_STATE},
+    {FC_ERR_LIBRARY, FC_CLASS_CONNECT},
 };
 enum { ERRORS = sizeof(errors) / sizeof(errors[0]) };
 
@@ -46,7 +47,7 @@ START_TEST(an_error_has_a_short_text_of_its_own) {
 }
 END_TEST
 
-static const int strangers[] = {1, 2, 1000, INT_MAX, -17, -1000, INT_MIN};
+static const int strangers[] = {1, 2, 1000, INT_MAX, -18, -1000, INT_MIN};
 enum { STRANGERS = sizeof(strangers) / sizeof(strangers[0]) };
 
 START_TEST(a_value_out_of_range_is_an_unknown_error_without_a_class) {

@@ -78,6 +78,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local plugin_ctx_t context;
 static _Thread_local enum role role = ROLE_NONE;
 static _Thread_local int depth;
+/* Of the flush that is under way. */
+static cdtime_t flush_timeout;
+static const char *flush_identifier;
 
 static char localhost[] = "localhost";
 char *hostname_g = localhost;
@@ -740,7 +743,7 @@ static int call(struct registration *registration, oconfig_item_t *block,
   case ROLE_READ:
     return registration->call.read(&registration->data);
   case ROLE_FLUSH:
-    return registration->call.flush(/* timeout = */ 0, /* identifier = */ NULL,
+    return registration->call.flush(flush_timeout, flush_identifier,
                                     &registration->data);
   case ROLE_SHUTDOWN:
     return registration->call.shutdown();
@@ -1191,11 +1194,18 @@ size_t fake_collectd_read(void) {
   return failed;
 }
 
-void fake_collectd_flush(const char *name) {
+void fake_collectd_flush_of(const char *name, cdtime_t timeout,
+                            const char *identifier) {
   struct registration *at;
+  flush_timeout = timeout;
+  flush_identifier = identifier;
   for (size_t i = 0; (at = registration_at(i)); i++)
     if (at->role == ROLE_FLUSH && (!name || strcmp(at->name, name) == 0))
       (void)run(at, NULL);
+}
+
+void fake_collectd_flush(const char *name) {
+  fake_collectd_flush_of(name, /* timeout = */ 0, /* identifier = */ NULL);
 }
 
 size_t fake_collectd_reads(void) {

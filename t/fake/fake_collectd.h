@@ -60,8 +60,11 @@ int fake_collectd_init(void);
 /* All read callbacks, once. Returns the number of those that failed. */
 size_t fake_collectd_read(void);
 
-/* The flush callbacks, NULL for all of them, else the one of that name. */
+/* The flush callbacks, NULL for all of them, else the one of that name: with
+ * neither timeout nor identifier, as for SIGUSR1, or with these. */
 void fake_collectd_flush(const char *name);
+void fake_collectd_flush_of(const char *name, cdtime_t timeout,
+                            const char *identifier);
 
 /* The end: user data of the reads is freed, all is flushed, the shutdown
  * callbacks are called, the rest is freed. Returns 0, or -1 when a callback

@@ -3,6 +3,10 @@
 /* The whole plugin on the recording stand-in for the daemon and the fake
  * server: configuration in, values, notifications and log lines out. */
 
+#include "plugin/identifier.h"
+
+#include "src/watch/instance.h"
+
 #include "t/fake/folder.h"
 #include "t/fake/served.h"
 #include "t/plugin/daemon.h"
@@ -874,6 +878,75 @@ START_TEST(failures_between_two_reads_are_one_line_with_their_number) {
 }
 END_TEST
 
+static const struct {
+  const char *identifier;
+  bool is_ours;
+} identifiers[] = {
+    {"localhost/firecrawl-prod/job_status-n", true},
+    {"LOCALHOST/firecrawl-prod/api_up", true},
+    {"localhost/firecrawl/jobs-failed", true},
+    {"firecrawl-prod/job_status-n", true},
+    {"firecrawl/jobs", true},
+    {"h1/load/load", false},
+    {"localhost/load/load", false},
+    {"load/load", false},
+    {"h1/firecrawl-prod/api_up", false},
+    {"localhos/firecrawl-prod/api_up", false},
+    {"localhost2/firecrawl-prod/api_up", false},
+    {"localhost/firecrawl-pro/api_up", false},
+    {"localhost/firecrawl-production/api_up", false},
+    {"localhost/firecrawl-/api_up", false},
+    {"localhost/firecrawlprod/api_up", false},
+    {"localhost/firecrawl2-prod/api_up", false},
+    {"localhost/firecrawl-prod/more/api_up", false},
+    {"firecrawl", false},
+    {"", false},
+    {"/", false},
+    {"//", false},
+};
+
+START_TEST(an_identifier_is_of_an_instance_or_not) {
+  struct fc_settings settings;
+  fc_settings_init(&settings);
+  settings.name = strdup("prod");
+  ck_assert_int_eq(fc_identifier_is_of(identifiers[_i].identifier, &settings),
+                   identifiers[_i].is_ours);
+  settings.host = strdup("h1");
+  ck_assert(fc_identifier_is_of("h1/firecrawl-prod/api_up", &settings));
+  ck_assert(!fc_identifier_is_of("localhost/firecrawl-prod/api_up", &settings));
+  fc_settings_release(&settings);
+}
+END_TEST
+
+static void wait_polls(size_t count) {
+  int64_t end_ms = now_ms() + DEADLINE_MS;
+  while (fake_firecrawl_count(server, A) < count) {
+    ck_assert_int_lt(now_ms(), end_ms);
+    (void)usleep(TURN_US);
+  }
+}
+
+/* collectd asks every plugin to flush what some front end is about to draw, and
+ * all of them at its end. */
+START_TEST(a_flush_of_others_of_what_is_fresh_or_at_the_end_polls_nothing) {
+  script("job extract " A "\n  state processing\n");
+  start("Extract \"" A "\" \"n\"\nInterval 3600");
+  wait_polls(1);
+  fake_collectd_flush_of(NULL, 0, "h1/load/load");
+  fake_collectd_flush_of(NULL, 0, "localhost/firecrawl-other/api_up");
+  fake_collectd_flush_of("firecrawl", TIME_T_TO_CDTIME_T(3600), NULL);
+  fake_collectd_flush_of(NULL, TIME_T_TO_CDTIME_T(3600),
+                         "localhost/firecrawl-prod/job_status-n");
+  (void)usleep(2 * FC_FLUSH_DELAY_MS * 1000);
+  ck_assert_uint_eq(fake_firecrawl_count(server, A), 1);
+  fake_collectd_flush_of(NULL, MS_TO_CDTIME_T(1),
+                         "localhost/firecrawl-prod/job_status-n");
+  wait_polls(2);
+  stop();
+  ck_assert_uint_eq(fake_firecrawl_count(server, A), 2);
+}
+END_TEST
+
 /* The names are the linker's. */
 static bool libcurl_is_old;
 curl_version_info_data *__real_curl_version_info(CURLversion age);
@@ -915,6 +988,56 @@ START_TEST(a_libcurl_that_is_too_old_is_refused) {
               "is watched",
               1);
   libcurl_is_old = false;
+}
+END_TEST
+
+static CURLcode global_init_code;
+CURLcode __real_curl_global_init(long flags);
+CURLcode __wrap_curl_global_init(long flags);
+CURLcode __wrap_curl_global_init(long flags) {
+  return global_init_code ? global_init_code : __real_curl_global_init(flags);
+}
+
+static const struct {
+  CURLcode code;
+  const char *why;
+} bad_starts[] = {
+    {CURLE_FAILED_INIT, "libcurl refuses what it is told to do"},
+    {CURLE_OUT_OF_MEMORY, "out of memory"},
+};
+
+START_TEST(a_libcurl_that_does_not_start_is_told_as_that) {
+  char why[256];
+  (void)snprintf(
+      why, sizeof(why), "libcurl %s cannot be used: %s; nothing is watched",
+      curl_version_info(CURLVERSION_NOW)->version, bad_starts[_i].why);
+  global_init_code = bad_starts[_i].code;
+  ck_assert_int_eq(configure("Extract \"" A "\""), 0);
+  fake_collectd_clear();
+  assert_idle(why, 1);
+  global_init_code = CURLE_OK;
+}
+END_TEST
+
+static bool takes_no_types;
+int __real_plugin_register_data_set(const data_set_t *set);
+int __wrap_plugin_register_data_set(const data_set_t *set);
+int __wrap_plugin_register_data_set(const data_set_t *set) {
+  return takes_no_types ? -1 : __real_plugin_register_data_set(set);
+}
+
+/* The daemon refuses a type for lack of memory only. */
+START_TEST(a_type_that_cannot_be_registered_is_not_blamed_on_types_db) {
+  script("job extract " A "\n  state processing\n");
+  takes_no_types = true;
+  start("Extract \"" A "\" \"n\"");
+  takes_no_types = false;
+  ck_assert_ptr_nonnull(fake_collectd_log_find(
+      "the type \"job_status\" cannot be registered: out of memory; its values "
+      "are not dispatched"));
+  ck_assert_ptr_null(fake_collectd_log_find("types.db"));
+  wait_polls(1);
+  stop();
 }
 END_TEST
 
@@ -1290,7 +1413,15 @@ int main(void) {
                  a_job_file_that_is_missing_is_logged_and_its_return_too);
   tcase_add_test(tests,
                  failures_between_two_reads_are_one_line_with_their_number);
+  tcase_add_loop_test(tests, an_identifier_is_of_an_instance_or_not, 0,
+                      (int)(sizeof(identifiers) / sizeof(identifiers[0])));
+  tcase_add_test(
+      tests, a_flush_of_others_of_what_is_fresh_or_at_the_end_polls_nothing);
   tcase_add_test(tests, a_libcurl_that_is_too_old_is_refused);
+  tcase_add_loop_test(tests, a_libcurl_that_does_not_start_is_told_as_that, 0,
+                      (int)(sizeof(bad_starts) / sizeof(bad_starts[0])));
+  tcase_add_test(tests,
+                 a_type_that_cannot_be_registered_is_not_blamed_on_types_db);
   tcase_add_loop_test(tests, without_a_valid_instance_the_daemon_runs_on, 0,
                       (int)(sizeof(idle) / sizeof(idle[0])));
   tcase_add_test(tests,

@@ -315,6 +315,27 @@ class Status(Tool):
         self.ask("status", "x", FIRECRAWL_API_URL=url, FIRECRAWL_API_KEY="")
         self.assertNotIn("Authorization", requests.pop())
 
+    def test_a_header_and_a_proxy_go_with_the_request(self):
+        requests = []
+        proxy = "http://us:pa-ss@127.0.0.1:%d" % self.raw_server(requests)
+        done = self.ask("status", "done", "--proxy", proxy, "--header",
+                        "X-One: 1", "--header=X-Two: two words",
+                        FIRECRAWL_API_URL="http://api.test")
+        self.assertEqual(done.status, 0, done)
+        self.assertNotIn("pa-ss", done.out + done.err)
+        request = requests.pop()
+        self.assertTrue(request.startswith(
+            "GET http://api.test/v1/extract/done HTTP/1.1\r\n"), request)
+        for line in ("X-One: 1", "X-Two: two words",
+                     "Proxy-Authorization: Basic dXM6cGEtc3M="):
+            self.assertIn("\r\n%s\r\n" % line, request)
+        for header in ("no colon", "a b: c", "X:\ny", ""):
+            done = self.ask("status", "done", "--header", header)
+            self.assertEqual((done.status, done.out), (2, ""))
+            self.assertIn('--header: a header "Name: value" is expected',
+                          done.err)
+        self.assertEqual(run_tool("add", "x", "--proxy", proxy).status, 2)
+
     def test_a_private_authority_is_trusted_when_named(self):
         path = self.directory("tls") + "/server"
         subprocess.run(
@@ -541,6 +562,29 @@ class Check(Tool):
         self.server.script("answer 502 body=\"<html>bad gateway</html>\"\n")
         self.assertEqual(self.check("done")[0], "UNKNOWN")
 
+    def timed(self, *words):
+        started = time.monotonic()
+        state, text, _ = self.check(*words)
+        return state, text, time.monotonic() - started
+
+    def test_the_timeout_bounds_the_whole_run(self):
+        ids = ["x%d" % i for i in range(100)]
+        for answer in ("never", "delay=1500"):
+            self.server.script("job any *\n  state processing %s\n" % answer)
+            state, text, seconds = self.timed("-t", "2", *ids)
+            self.assertEqual(state, "UNKNOWN")
+            self.assertRegex(text, "without an answer; extract x.* has no "
+                             "answer: .*timed out: try a longer --timeout")
+            self.assertGreater(seconds, 1.9)
+            self.assertLess(seconds, 2 + 1 * PATIENCE, answer)
+
+    def test_many_jobs_are_asked_for_within_the_timeout(self):
+        self.server.script("job any *\n  state completed\n")
+        state, text, seconds = self.timed("-t", str(4 * PATIENCE), *(
+            "x%d" % i for i in range(300)))
+        self.assertEqual((state, text), ("OK", "300 completed"))
+        self.assertLess(seconds, 4 * PATIENCE)
+
     def test_bad_usage_is_unknown_on_stdout(self):
         for words in ((), ("a/b",), ("done", "-w", "soon"), ("--json", "x"),
                       ("done", "--url", "gopher://h")):
@@ -728,8 +772,8 @@ class Registered(Tool):
             self.addCleanup(os.close, self.opened)
         return self.opened
 
-    def peer(self, answer):
-        """A socket that reads a line and answers that; None: never."""
+    def peer_of(self, handle):
+        """A socket with a peer: handle(client, its file of lines, ended)."""
         path = self.scratch + "/peer-%d" % time.monotonic_ns()
         server = socket.socket(socket.AF_UNIX)
         server.bind(path)
@@ -739,14 +783,71 @@ class Registered(Tool):
         self.addCleanup(ended.set)
 
         def serve():
-            with server.accept()[0] as client:
-                client.makefile().readline()
-                if answer is None:
-                    ended.wait(60 * PATIENCE)
-                else:
-                    client.sendall(answer)
+            with server.accept()[0] as client, client.makefile() as lines:
+                handle(client, lines, ended)
         threading.Thread(target=serve, daemon=True).start()
         return path
+
+    def peer(self, answer):
+        """One that reads a line and answers that; None: never."""
+        def handle(client, lines, ended):
+            lines.readline()
+            if answer is None:
+                ended.wait(60 * PATIENCE)
+            else:
+                client.sendall(answer)
+        return self.peer_of(handle)
+
+    def test_the_list_of_values_is_read_whole(self):
+        """What is hung up on is an error in collectd's log."""
+        written = []
+
+        def handle(client, lines, _):
+            self.assertIn("PUTNOTIF", lines.readline())
+            client.sendall(b"0 Success\n")
+            self.assertIn("LISTVAL", lines.readline())
+            ours = b"1.0 h/firecrawl-prod/api_up\n"
+            rest = b"1.0 h/" + b"x" * 100 + b"/y\n"
+            client.sendall(b"20001 Values found\n" + ours)
+            with contextlib.suppress(OSError):
+                client.sendall(rest * 20000)
+                written.append(lines.readline())
+        done = run_tool("add", "x", "--socket", self.peer_of(handle))
+        self.assertEqual((done.status, done.err), (0, ""), done)
+        wait_for(lambda: written == [""], "all was read")
+
+    def test_the_timeout_bounds_all_that_collectd_says(self):
+        def trickles(client, lines, ended):
+            lines.readline()
+            with contextlib.suppress(OSError):
+                client.sendall(b"0 Success\n")
+                lines.readline()
+                client.sendall(b"1000 Values found\n")
+                while not ended.wait(0.2):
+                    client.sendall(b"1.0 h/x/y\n" if self.whole else b"x")
+        for self.whole in (True, False):
+            started = time.monotonic()
+            done = run_tool("add", "x", "--timeout", "1", "--socket",
+                            self.peer_of(trickles))
+            self.assertEqual(done.status, 0, done)
+            self.assertLess(time.monotonic() - started, 1 + 1.5 * PATIENCE)
+
+    def test_a_socket_that_nobody_accepts_on_is_given_its_time(self):
+        path = self.scratch + "/full"
+        with socket.socket(socket.AF_UNIX) as server, \
+                contextlib.ExitStack() as clients:
+            server.bind(path)
+            server.listen(0)
+            for _ in range(2):
+                client = clients.enter_context(socket.socket(socket.AF_UNIX))
+                client.setblocking(False)
+                with contextlib.suppress(OSError):
+                    client.connect(path)
+            started = time.monotonic()
+            done = run_tool("add", "x", "--timeout", "1", "--socket", path)
+            self.assertEqual(done.status, 3, done)
+            self.assertIn("timed out", done.err)
+            self.assertLess(time.monotonic() - started, 1 + 1.5 * PATIENCE)
 
     def test_strange_answers_are_told(self):
         for answer, words in (
@@ -817,6 +918,26 @@ class Shipped(unittest.TestCase):
                         "https://api.firecrawl.dev"):
             self.assertIn(default, help_text)
             self.assertIn(default, self.manual())
+
+    def test_the_example_for_registrations_fits_the_defaults(self):
+        with open(SOURCE + "/contrib/examples/registration.conf") as file:
+            example = file.read()
+        help_text = self.help("add")
+        for pattern, default in (
+                (r'SocketFile "(.*)"', r"--socket .*default (\S+)"),
+                (r'<Instance "(.*)">', r"--instance .*default (\S+)")):
+            value = re.search(default, help_text).group(1)
+            self.assertEqual(re.findall(pattern, example), [value])
+        self.assertIn(" plugin_instance=prod ", example)
+        self.assertIn("UNIX-CONNECT:/var/run/collectd-unixsock", example)
+        group, = re.findall(r'SocketGroup "(.*)"', example)
+        for path in ("contrib/debian/postinst",
+                     "contrib/rpm/collectd-firecrawl.spec"):
+            with open(os.path.join(SOURCE, path)) as file:
+                self.assertRegex(file.read(),
+                                 r"group(add)? .*%s\b" % group, path)
+        with open(SOURCE + "/README.md") as file:
+            self.assertIn("examples/registration.conf", file.read())
 
     def test_the_manual_is_good_pod(self):
         done = subprocess.run(

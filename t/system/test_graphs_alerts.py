@@ -112,7 +112,7 @@ class Examples(harness.Collectd):
                 os.path.abspath(graphs.CONTRIB + "/types.db"),
             "/usr/local/share/collectd-firecrawl/notify-":
                 os.path.abspath(self.scratch) + "/notify-",
-            "/run/collectd-firecrawl.sock": self.scratch + "/unixsock",
+            "/var/run/collectd-unixsock": self.scratch + "/unixsock",
             '"nobody"': '"%s"' % harness.notifier_user(),
         }
 

@@ -248,6 +248,69 @@ class Demo(Checkout):
         self.assertNotIn("values come from", said)
 
 
+class ThirtyTwoBits(SystemTest):
+    """This machine's headers, read as an i386 has them: nothing is linked."""
+
+    def setUp(self):
+        super().setUp()
+        os.makedirs(self.scratch + "/gnu")
+        with open(self.scratch + "/gnu/stubs-32.h", "w"):
+            pass
+        native = subprocess.run(["gcc", "-print-multiarch"], text=True,
+                                stdout=subprocess.PIPE, check=False)
+        self.compiler = ["gcc", "-m32", "-fsyntax-only", "-I" + self.scratch,
+                         "-isystem", "/usr/include/" + native.stdout.strip()]
+        if native.returncode or self.compile("", "#include <stdlib.h>\n"):
+            self.skipTest("gcc does not compile for i386 here")
+
+    def compile(self, options, source):
+        """What the compiler says."""
+        return subprocess.run(
+            self.compiler + options.split() + ["-x", "c", "-"], input=source,
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            check=False, timeout=120 * PATIENCE).stdout
+
+    def test_no_conversion_loses_anything(self):
+        with open(BUILD + "/Makefile") as file:
+            collectd = re.search("^COLLECTD_CPPFLAGS = (.*)", file.read(),
+                                 re.M).group(1)
+        options = ("-std=c11 -Wall -Wextra -Wshadow -Wconversion -Wformat=2 "
+                   "-D_GNU_SOURCE -DPACKAGE_NAME=\"x\" -DPACKAGE_VERSION=\"0\" "
+                   "-DFC_VERSION=\"0\" -I%s " % SOURCE)
+        for folder, more in (("src/*", ""), ("plugin", collectd)):
+            for path in glob.glob("%s/%s/*.c" % (SOURCE, folder)):
+                for bits in "", " -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64":
+                    with open(path) as file:
+                        self.assertEqual("", self.compile(
+                            options + more + bits,
+                            "#line 1 \"%s\"\n" % path + file.read()))
+
+    def test_files_and_times_are_long(self):
+        """By configure's own choice of flags, for that compiler."""
+        if not os.path.exists(SOURCE + "/configure"):
+            self.skipTest("autoreconf -i has not been run")
+        wrapper = self.scratch + "/cc"
+        with open(wrapper, "w") as file:
+            file.write(
+                "#!/bin/sh\ncase \" $* \" in\n"
+                "*sizeof*) ;;\n*\" -c \"*) grep -qs sizeof conftest.c && "
+                "exec %s -c \"$@\" ;;\nesac\nexec gcc \"$@\"\n" % " ".join(
+                    word for word in self.compiler if word != "-fsyntax-only"))
+        os.chmod(wrapper, 0o755)
+        done = subprocess.run(
+            [os.path.abspath(SOURCE + "/configure"), "--without-tests",
+             "CC=" + wrapper], cwd=self.directory("build"), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+            timeout=300 * PATIENCE)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        for name, define in (("off_t", "FILE_OFFSET"), ("time_t", "TIME")):
+            self.assertIn("checking for %s of 64 bits... yes with -D_%s_BITS=64"
+                          % (name, define), done.stdout)
+        with open(self.scratch + "/build/Makefile") as file:
+            self.assertRegex(file.read(), "(?m)^FC_CPPFLAGS = .*-D_FILE_OFFSET_"
+                             "BITS=64 .*-D_TIME_BITS=64")
+
+
 class Programs(unittest.TestCase):
     def names(self, program, expression):
         """What an expression is in a program that has imported all it needs; as

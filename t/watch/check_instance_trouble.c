@@ -1194,6 +1194,7 @@ static void *come_and_go(void *data) {
                              FC_SOURCE_FILE, moment);
       fc_instance_file_end(instance, i % 100 ? NULL : "a bad line", moment);
       fc_instance_poll_now(instance, moment);
+      fc_instance_flush(instance, /* age_ms = */ 0, moment);
       fc_instance_key_changed(instance, moment);
     }
   }

@@ -98,13 +98,14 @@ START_TEST(a_job_added_while_it_waits_is_asked_for_at_once) {
 }
 END_TEST
 
-START_TEST(a_flush_asks_at_once) {
+START_TEST(a_flush_wakes_the_thread) {
   script("job extract a\n  state processing\n");
   settings.interval_ms = 60000;
   start();
   watch("a");
   wait_requests(1, true);
-  fc_poller_flush(poller);
+  fc_instance_flush(instance, /* age_ms = */ 0, now());
+  fc_poller_wake(poller);
   wait_count("a", 2);
 }
 END_TEST
@@ -221,6 +222,11 @@ static void step_for(int64_t ms) {
   }
 }
 
+static void step_flush(int64_t age_ms) {
+  fc_instance_flush(instance, age_ms, scripted.now);
+  fc_poller_wake(poller);
+}
+
 static int64_t asked_at(size_t i) {
   ck_assert_uint_lt(i, scripted.requests_len);
   return scripted.requests[i].at_ms - SCRIPTED_MONO_MS;
@@ -284,8 +290,8 @@ START_TEST(after_a_429_nothing_is_asked_until_the_pause_is_over) {
   for (char id[2] = "b"; id[0] < 'k'; id[0]++)
     step_watch(id);
   step_for(pauses[_i].pause_ms - 1);
+  step_flush(0);
   ck_assert_uint_eq(scripted.requests_len, 1);
-  fc_poller_flush(poller);
   step_for(1);
   step_for(STEP_INTERVAL_MS);
   ck_assert_uint_gt(scripted.requests_len, 1);
@@ -401,18 +407,124 @@ START_TEST(a_server_that_never_answers_holds_up_no_other_instance) {
 }
 END_TEST
 
-START_TEST(a_flush_asks_for_each_job_once_at_once) {
-  static const struct scripted_reply replies[] = {{PROCESSING}};
-  step_start(replies, 1);
+/* Two jobs that have just been answered, on replies that go on from there. */
+static void flush_start(const struct scripted_reply *replies, size_t len) {
+  settings.interval_ms = 3600000;
+  step_start(replies, len);
   step_watch("a");
   step_watch("b");
-  step_for(3 * STEP_INTERVAL_MS + 1);
+  fc_instance_poll_now(instance, scripted.now);
+  step_for(1000);
+  ck_assert_uint_eq(scripted.requests_len, 2);
+}
+
+START_TEST(a_flush_asks_for_each_job_once_a_little_later) {
+  static const struct scripted_reply replies[] = {{PROCESSING}};
+  flush_start(replies, 1);
+  step_flush(0);
+  step_for(FC_FLUSH_DELAY_MS - 1);
+  ck_assert_uint_eq(scripted.requests_len, 2);
+  step_for(FC_FLUSH_PAUSE_MS);
+  ck_assert_uint_eq(scripted.requests_len, 4);
+  ck_assert_int_eq(asked_at(2), 1000 + FC_FLUSH_DELAY_MS);
+}
+END_TEST
+
+START_TEST(a_flush_leaves_requests_in_flight_alone) {
+  static const struct scripted_reply replies[] = {
+      {.times = 2, PROCESSING}, {.delay_ms = 3000, PROCESSING}};
+  flush_start(replies, 2);
+  for (int i = 0; i < 3; i++) {
+    step_flush(0);
+    step_for(900);
+  }
+  ck_assert_uint_eq(scripted.requests_len, 4);
+}
+END_TEST
+
+START_TEST(a_flush_with_an_age_leaves_what_is_fresh_alone) {
+  static const struct scripted_reply replies[] = {{PROCESSING}};
+  flush_start(replies, 1);
+  step_for(9000);
+  step_watch("c");
+  step_for(1000);
   size_t before = scripted.requests_len;
-  scripted.woken = false;
-  fc_poller_flush(poller);
-  for (int i = 0; i < 4; i++)
-    ck_assert_int_eq(fc_poller_step(poller, 0), FC_OK);
+  step_flush(11500);
+  step_for(FC_FLUSH_DELAY_MS);
+  step_for(FC_FLUSH_PAUSE_MS);
+  ck_assert_uint_eq(scripted.requests_len, before);
+  step_flush(10000);
+  step_for(FC_FLUSH_DELAY_MS);
+  step_for(FC_FLUSH_PAUSE_MS);
   ck_assert_uint_eq(scripted.requests_len, before + 2);
+}
+END_TEST
+
+START_TEST(flushes_that_wait_together_are_the_widest_of_them) {
+  static const struct scripted_reply replies[] = {{PROCESSING}};
+  static const int64_t ages[][2] = {{3600000, 0}, {0, 3600000}};
+  flush_start(replies, 1);
+  step_flush(ages[_i][0]);
+  step_for(100);
+  step_flush(ages[_i][1]);
+  step_for(100);
+  step_for(2 * FC_FLUSH_PAUSE_MS);
+  ck_assert_uint_eq(scripted.requests_len, 4);
+  ck_assert_int_eq(asked_at(3), 1000 + FC_FLUSH_DELAY_MS);
+}
+END_TEST
+
+static void flush_for(int64_t ms) {
+  for (int64_t passed_ms = 0; passed_ms < ms; passed_ms += 20) {
+    step_flush(0);
+    step_for(20);
+  }
+}
+
+START_TEST(flushes_without_a_budget_are_a_round_a_second) {
+  static const struct scripted_reply replies[] = {{PROCESSING}};
+  flush_start(replies, 1);
+  flush_for(10000);
+  ck_assert_uint_eq(scripted.requests_len, 2 + 2 * 10);
+  for (size_t i = 4; i < scripted.requests_len; i++)
+    ck_assert_int_eq(asked_at(i) - asked_at(i - 2), FC_FLUSH_PAUSE_MS);
+  /* The one that came too soon is late, and not lost. */
+  step_for(FC_FLUSH_PAUSE_MS);
+  ck_assert_uint_eq(scripted.requests_len, 2 + 2 * 11);
+}
+END_TEST
+
+START_TEST(flushes_keep_to_the_budget) {
+  static const struct scripted_reply replies[] = {{PROCESSING}};
+  settings.max_requests_per_minute = 30;
+  flush_start(replies, 1);
+  flush_for(180000);
+  ck_assert_uint_ge(scripted.requests_len, 85);
+  for (size_t i = 30; i < scripted.requests_len; i++)
+    ck_assert_int_ge(asked_at(i) - asked_at(i - 30), 60000);
+}
+END_TEST
+
+/* After each of these the job "b", or the gate, has a pause of its own. */
+static const struct scripted_reply flush_pauses[] = {
+    {.url = "/b", .error = FC_ERR_CONNECT, .detail = "refused"},
+    {.url = "/b", .http_code = 502, .body = "<html>"},
+    {.url = "/b", .http_code = 410, .body = "{}"},
+    {.error = FC_ERR_CONNECT, .detail = "refused"},
+    {.http_code = 502, .body = "<html>"},
+    {.http_code = 401, .body = "{\"success\":false,\"error\":\"no\"}"},
+};
+
+START_TEST(no_flush_goes_past_a_back_off) {
+  const struct scripted_reply replies[] = {
+      {.times = 2, PROCESSING}, flush_pauses[_i], {PROCESSING}};
+  settings.interval_ms = 30000;
+  step_start(replies, 3);
+  step_watch("a");
+  step_watch("b");
+  step_for(31000);
+  flush_for(600000);
+  ck_assert_uint_le(scripted_count(&scripted, "/b"), 25);
 }
 END_TEST
 
@@ -577,7 +689,7 @@ START_TEST(a_rejected_key_is_read_again_and_a_new_one_used_once_it_stays) {
   ck_assert_int_eq(fc_poller_step(poller, 0), FC_OK);
   ck_assert_uint_eq(scripted.requests_len, 1);
   test_write(key_path, "fc-two\n");
-  fc_poller_flush(poller);
+  step_flush(0);
   step_for(FC_KEYFILE_CHECK_MS + 10);
   ck_assert_uint_ge(scripted.requests_len, 3);
   ck_assert_str_eq(scripted.requests[0].key, "fc-one");
@@ -599,7 +711,7 @@ START_TEST(half_a_key_is_not_used_after_a_rejection_either) {
   step_watch("a");
   ck_assert_int_eq(fc_poller_step(poller, 0), FC_OK);
   test_write(key_path, "fc-t\n");
-  fc_poller_flush(poller);
+  step_flush(0);
   step_for(FC_KEYFILE_CHECK_MS / 2);
   ck_assert_uint_ge(scripted.requests_len, 2);
   test_write(key_path, "fc-two\n");
@@ -677,7 +789,15 @@ static TCase *steps(void) {
                       an_outage_is_probed_by_one_request_at_a_time_and_ends, 0,
                       (int)COUNT_OF(outages));
   tcase_add_test(tests, a_server_that_never_answers_holds_up_no_other_instance);
-  tcase_add_test(tests, a_flush_asks_for_each_job_once_at_once);
+  tcase_add_test(tests, a_flush_asks_for_each_job_once_a_little_later);
+  tcase_add_test(tests, a_flush_leaves_requests_in_flight_alone);
+  tcase_add_test(tests, a_flush_with_an_age_leaves_what_is_fresh_alone);
+  tcase_add_loop_test(tests, flushes_that_wait_together_are_the_widest_of_them,
+                      0, 2);
+  tcase_add_test(tests, flushes_without_a_budget_are_a_round_a_second);
+  tcase_add_test(tests, flushes_keep_to_the_budget);
+  tcase_add_loop_test(tests, no_flush_goes_past_a_back_off, 0,
+                      (int)COUNT_OF(flush_pauses));
   tcase_add_test(tests, a_wake_ends_the_wait);
   tcase_add_test(tests, the_disk_is_woken_for_what_is_to_be_saved_soon);
   tcase_add_test(tests, the_disk_is_woken_for_a_rejected_key);
@@ -703,7 +823,7 @@ int main(void) {
   tcase_set_timeout(tests, 60);
   tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_test(tests, a_job_added_while_it_waits_is_asked_for_at_once);
-  tcase_add_test(tests, a_flush_asks_at_once);
+  tcase_add_test(tests, a_flush_wakes_the_thread);
   tcase_add_test(tests,
                  an_unfinished_job_is_asked_for_again_and_a_final_one_not);
   tcase_add_test(tests, no_more_than_max_concurrency_are_in_flight);

@@ -360,18 +360,36 @@ START_TEST(a_reading_ends_where_the_daemon_does) {
 }
 END_TEST
 
-START_TEST(a_flush_reads_at_once_and_what_was_read_is_told_of) {
+static int64_t check_after(int64_t ms) {
+  now.mono_ms += ms;
+  return fc_source_check(&source, now) - now.mono_ms;
+}
+
+START_TEST(a_flush_reads_soon_and_what_was_read_is_told_of) {
   look();
   ck_assert_uint_eq(woken, 1);
   test_write(path, "c\n");
-  (void)fc_source_check(&source, now);
+  (void)check_after(0);
   assert_jobs("ab");
   fc_source_flush(&source);
-  (void)fc_source_check(&source, now);
+  ck_assert_int_eq(check_after(0), FC_FLUSH_DELAY_MS);
+  (void)check_after(FC_FLUSH_DELAY_MS - 1);
+  assert_jobs("ab");
+  (void)check_after(1);
   assert_jobs("c");
   ck_assert_uint_eq(woken, 2);
   look();
   ck_assert_uint_eq(woken, 2);
+}
+END_TEST
+
+START_TEST(flushes_read_once_a_second) {
+  look();
+  for (int i = 0; i < 500; i++) {
+    fc_source_flush(&source);
+    ck_assert_int_gt(check_after(10), 0);
+  }
+  ck_assert_uint_eq(woken, 1 + 5);
 }
 END_TEST
 
@@ -397,7 +415,8 @@ int main(void) {
   tcase_add_test(tests, what_a_file_holds_is_judged_again_with_a_new_key);
   tcase_add_loop_test(tests, a_reading_ends_where_the_daemon_does, 0,
                       (int)COUNT_OF(endless));
-  tcase_add_test(tests, a_flush_reads_at_once_and_what_was_read_is_told_of);
+  tcase_add_test(tests, a_flush_reads_soon_and_what_was_read_is_told_of);
+  tcase_add_test(tests, flushes_read_once_a_second);
   suite_add_tcase(suite, tests);
   return suite_run(suite);
 }
