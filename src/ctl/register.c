@@ -190,7 +190,7 @@ static void look_for_instance(struct peer *peer,
 static bool send_command(const struct ctl_options *options, const char *command,
                          struct ctl_reason *reason) {
   int64_t lines;
-  struct peer peer;
+  struct peer peer = {.fd = -1};
   if (!peer_open(&peer, options, reason))
     return false;
   bool good = ask(&peer, command, &lines, reason);

@@ -228,6 +228,13 @@ class Demo(Checkout):
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertRegex(done.stdout, r"(?m)^  +.*nightly-prices +")
         self.assertRegex(done.stdout, r"(?m)^>> .* extract ")
+        # The first table is no empty one, and has the job that nobody knows.
+        table = re.search(r"(?m)^\d\d:\d\d:\d\d\n((?:  .*\n)+)", done.stdout)
+        self.assertRegex(table.group(1), r"nightly-prices .*\bprocessing\b")
+        self.assertRegex(done.stdout, r"(?m)^  .*mistyped .*\blost\b")
+        self.assertRegex(done.stdout, r"mistyped \(typo-1\) lost: Invalid job ID")
+        self.assertTrue(done.stdout.endswith("the packages that were installed "
+                                             "stay.\n"), done.stdout)
         return done.stdout
 
     def test_shows_metrics(self):
