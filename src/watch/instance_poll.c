@@ -367,13 +367,17 @@ static void apply(struct fc_instance *instance, struct fc_job *job,
     fc_instance_changed(instance, job, false);
 }
 
-/* All jobs of an endpoint that was gone are asked for at once. */
+/* All jobs of an endpoint that was gone are asked for at once, but once per
+ * interval: it may be gone for some of them only. */
 static void come_back(struct fc_instance *instance, enum fc_kind_id kind,
                       struct fc_now now) {
   for (struct fc_job *job = instance->registry.first; job; job = job->next)
     if (job->history.kind == (uint8_t)kind && job->poll.place &&
         job->facts.status == FC_STATUS_LOST)
-      fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
+      fc_heap_set(&instance->registry.polls, &job->poll,
+                  fc_min64(job->poll.key,
+                           fc_max64(now.mono_ms, job->last_asked_ms +
+                                                     instance->interval_ms)));
 }
 
 static void judge_job(struct fc_instance *instance,

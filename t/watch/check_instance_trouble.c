@@ -718,7 +718,7 @@ START_TEST(an_endpoint_that_answers_again_is_told_and_its_jobs_asked_for) {
     ck_assert_str_eq(event(), "");
     answer("7", drive_status(FC_STATUS_PROCESSING));
     ck_assert_str_eq(event(), "extract endpoint answers again");
-    (void)answer_all(drive_status(FC_STATUS_PROCESSING), 1);
+    (void)answer_all(drive_status(FC_STATUS_PROCESSING), INTERVAL_MS / 1000);
     ck_assert_uint_eq(stats().jobs[FC_STATUS_PROCESSING], 20);
     ck_assert_str_eq(event(), "");
   }
@@ -727,6 +727,26 @@ END_TEST
 
 /* Nobody hears of a return whose end he has not heard of, nor of an end twice.
  */
+START_TEST(an_endpoint_gone_for_one_job_alone_is_asked_once_per_interval) {
+  struct fc_ticket ticket;
+  struct fc_result gone = {.answer = FC_ANSWER_GONE, .http_code = 410},
+                   well = drive_status(FC_STATUS_PROCESSING);
+  int64_t wake_ms, end_ms = now.mono_ms + 100 * INTERVAL_MS;
+  int asked = 0;
+  add_many(100);
+  while (now.mono_ms < end_ms) {
+    while (fc_instance_next(instance, now, &ticket, &wake_ms)) {
+      bool is_gone = strcmp(ticket.id, "0") == 0;
+      asked += is_gone;
+      (void)fc_instance_take_result(instance, &ticket, is_gone ? &gone : &well,
+                                    now);
+    }
+    pass_ms(wake_ms > now.mono_ms ? wake_ms - now.mono_ms : 1);
+  }
+  ck_assert_int_le(asked, 101);
+}
+END_TEST
+
 START_TEST(of_an_endpoint_that_comes_and_goes_only_the_last_is_told) {
   struct fc_result gone = {.answer = FC_ANSWER_GONE, .http_code = 410};
   add_many(1);
@@ -1323,6 +1343,8 @@ int main(void) {
   tcase_add_test(tests, a_kind_that_ended_on_its_date_is_told_once_as_gone);
   tcase_add_test(tests,
                  an_endpoint_that_answers_again_is_told_and_its_jobs_asked_for);
+  tcase_add_test(tests,
+                 an_endpoint_gone_for_one_job_alone_is_asked_once_per_interval);
   tcase_add_test(tests,
                  of_an_endpoint_that_comes_and_goes_only_the_last_is_told);
   tcase_add_loop_test(tests,
