@@ -725,8 +725,6 @@ START_TEST(an_endpoint_that_answers_again_is_told_and_its_jobs_asked_for) {
 }
 END_TEST
 
-/* Nobody hears of a return whose end he has not heard of, nor of an end twice.
- */
 START_TEST(an_endpoint_gone_for_one_job_alone_is_asked_once_per_interval) {
   struct fc_ticket ticket;
   struct fc_result gone = {.answer = FC_ANSWER_GONE, .http_code = 410},
@@ -747,6 +745,8 @@ START_TEST(an_endpoint_gone_for_one_job_alone_is_asked_once_per_interval) {
 }
 END_TEST
 
+/* Nobody hears of a return whose end he has not heard of, nor of an end twice.
+ */
 START_TEST(of_an_endpoint_that_comes_and_goes_only_the_last_is_told) {
   struct fc_result gone = {.answer = FC_ANSWER_GONE, .http_code = 410};
   add_many(1);
