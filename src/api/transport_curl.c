@@ -328,10 +328,36 @@ static CURLcode setup_network(CURL *easy, const struct fc_settings *settings) {
   return CURLE_OK;
 }
 
+/* Looking for a connection, libcurl closes dead ones of whoever's, and says why
+ * in the buffer of the request that looks. What it says of the request itself
+ * comes later. */
+static void forget_text(struct slot *slot) { slot->error_text[0] = '\0'; }
+
+static int on_socket(void *data, curl_socket_t socket, curlsocktype purpose) {
+  (void)socket;
+  (void)purpose;
+  forget_text(data);
+  return CURL_SOCKOPT_OK;
+}
+
+static int on_connection(void *data, char *remote_ip, char *local_ip,
+                         int remote_port, int local_port) {
+  (void)remote_ip;
+  (void)local_ip;
+  (void)remote_port;
+  (void)local_port;
+  forget_text(data);
+  return CURL_PREREQFUNC_OK;
+}
+
 static CURLcode setup_callbacks(struct slot *slot) {
   CURL *easy = slot->easy;
   SET(CURLOPT_PRIVATE, slot);
   SET(CURLOPT_ERRORBUFFER, slot->error_text);
+  SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
+  SET(CURLOPT_SOCKOPTDATA, slot);
+  SET(CURLOPT_PREREQFUNCTION, on_connection);
+  SET(CURLOPT_PREREQDATA, slot);
   SET(CURLOPT_HEADERFUNCTION, on_header);
   SET(CURLOPT_HEADERDATA, slot);
   SET(CURLOPT_WRITEFUNCTION, on_body);

@@ -29,8 +29,9 @@ job extract {ID}
   state completed expires=+21600
 """
 
-REGISTERING = {"    Extract": "    NotifyCompleted true\n"
-                              "    AcceptRegistrations true\n    Extract"}
+# Each run is registered: one that is configured keeps the series of its name.
+REGISTERING = {'    Extract "%s" "nightly-prices"' % ID:
+               "    NotifyCompleted true\n    AcceptRegistrations true"}
 
 BASE = """\
 Hostname "%(host)s"
@@ -209,6 +210,7 @@ class ExampleTest(SystemTest):
             "firecrawl", "prometheus", "threshold", "notify-webhook",
             fake=self.fake(FAILS),
             replaced={"https://hooks.example.com": hook.url, **REGISTERING})
+        self.register(daemon)
 
         def posted(text):
             return [body for body in hook.of("/firecrawl")
@@ -267,9 +269,13 @@ class ExampleTest(SystemTest):
                     if isinstance(server, harness.Fake))
         second = ID[:-1] + "2"
         fake.script(COMPLETES_LATE.replace(ID, second))
+        self.register(daemon, second)
+
+    @staticmethod
+    def register(daemon, job=ID):
         daemon.ask("PUTNOTIF severity=okay time=%d plugin=firecrawl "
                    "plugin_instance=prod type=extract type_instance=%s "
-                   'message="nightly-prices"' % (time.time(), second))
+                   'message="nightly-prices"' % (time.time(), job))
 
     def test_mail(self):
         letters = self.directory("letters")
@@ -308,6 +314,7 @@ class ExampleTest(SystemTest):
             "firecrawl", "prometheus", "alertmanager", fake=self.fake(FAILS),
             replaced={"127.0.0.1:9093": manager.address,
                       **REGISTERING})
+        self.register(daemon)
         found = wait_for(lambda: manager.alerts(
             alertname="collectd_firecrawl_job_status", severity="FAILURE"),
             "the alert", 30)
@@ -354,11 +361,11 @@ class ExampleTest(SystemTest):
         fake = self.fake(FAILS)
         daemon = self.collectd(
             graphs_rig.instance(fake, self.key_file(), jobs=()).replace(
-                "</Instance>", '  Extract "%s" "nightly-prices"\n'
-                "    AcceptRegistrations true\n  </Instance>" % ID) +
+                "</Instance>", "  AcceptRegistrations true\n  </Instance>") +
             graphs_rig.instance(fake, graphs_rig.write_key(
                 self.scratch, "bad", "fc-wrong"), name="staging",
                 jobs=graphs_rig.JOBS[:1]))
+        self.register(daemon)
         rules = self.hurried_rules()
         prometheus = graphs.Prometheus(
             self.directory("prometheus"), graphs_rig.SCRAPE % {

@@ -450,7 +450,7 @@ class Queries(unittest.TestCase):
 
     def test_every_series_is_in_a_panel_of_both(self):
         names = set(self.rig.prometheus.names())
-        self.assertEqual(len(names), 14, sorted(names))
+        self.assertEqual(len(names), 16, sorted(names))
         shown = " ".join(target["expr"] for _, target in targets("prometheus"))
         for name in names:
             self.assertRegex(shown, name + r"\b")
