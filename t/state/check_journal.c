@@ -703,7 +703,7 @@ START_TEST(ended_jobs_beyond_max_jobs_leave_the_file_at_a_restart) {
   use_state_file();
   open_journal();
   for (int i = 0; i < 5; i++) {
-    char id[8];
+    char id[16];
     (void)snprintf(id, sizeof(id), "%d", i);
     add_named(id, NULL, FC_SOURCE_REGISTRATION);
     answer_one(id, FC_STATUS_COMPLETED);
