@@ -23,7 +23,7 @@ static void log_failure(struct fc_complaint *complaint, const char *name,
 
 static void look(struct fc_complaint *complaint, const char *name,
                  const char *class, const struct fc_failure *failure,
-                 bool api_up, int64_t now_ms) {
+                 bool failing, int64_t now_ms) {
   bool is_new = failure->count != complaint->seen;
   complaint->seen = failure->count;
   if (is_new) {
@@ -33,7 +33,7 @@ static void look(struct fc_complaint *complaint, const char *name,
     log_failure(complaint, name, class, failure);
     complaint->open = true;
     complaint->next_ms = now_ms + FC_COMPLAIN_EVERY_MS;
-  } else if (complaint->open && api_up &&
+  } else if (complaint->open && !failing &&
              ++complaint->clean_reads >= FC_COMPLAIN_CLEAN_READS) {
     NOTICE("firecrawl plugin: %s: %s: no more failures (%llu in all)", name,
            class, (unsigned long long)failure->count);
@@ -50,6 +50,6 @@ void fc_complain(struct fc_complaints *complaints, const char *name,
       continue;
     look(&complaints->classes[i], name,
          fc_error_class_name((enum fc_error_class)i), &stats->failures[i],
-         stats->api_up, now.mono_ms);
+         stats->failing, now.mono_ms);
   }
 }

@@ -136,7 +136,7 @@ static void take_stats(struct watch *watch, struct fc_now now) {
   take_failures(watch, &stats, now);
   watch->answered = watch->answered || stats.api_up;
   watch->rejected = !watch->answered && stats.failures[FC_CLASS_AUTH].count > 0;
-  if (stats.api_up && (!watch->missing || all_are_seen(watch)))
+  if (!stats.failing && (!watch->missing || all_are_seen(watch)))
     watch->problem[0] = '\0';
 }
 

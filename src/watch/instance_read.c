@@ -14,6 +14,7 @@ static void fill_stats(const struct fc_instance *instance, int64_t now_s,
   stats->stalled = instance->registry.stalled;
   stats->has_api_up = instance->health.known && fc_instance_has_work(instance);
   stats->api_up = instance->health.up;
+  stats->failing = instance->health.failing;
   for (size_t i = 0; i < FC_KIND_COUNT; i++) {
     const struct fc_endpoint *endpoint = &instance->endpoints[i];
     stats->has_sunset[i] =

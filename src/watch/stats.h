@@ -40,6 +40,7 @@ struct fc_stats {
   bool has_api_up; /* a job is left to ask for, and a request has ended since
                       one is */
   bool api_up;
+  bool failing; /* requests have, and none was answered since */
   bool has_sunset[FC_KIND_COUNT]; /* known, and a job of the kind is watched */
   int64_t sunset_left_s[FC_KIND_COUNT];
   bool has_poll_age; /* there is an unfinished job */

@@ -69,7 +69,8 @@ static int sink_notification(const notification_t *notification,
     (void)sleep((unsigned)atoi(seconds));
   int fd =
       path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
-  int len = snprintf(line, sizeof(line), "%d\t%s\t%s\t%s\t%s\n",
+  /* A kill may cut a write where a page ends: what comes next begins anew. */
+  int len = snprintf(line, sizeof(line), "\n%d\t%s\t%s\t%s\t%s\n",
                      notification->severity, text_of(notification, "dedup_key"),
                      text_of(notification, "possible_duplicate"),
                      notification->type, notification->message);

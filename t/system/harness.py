@@ -222,7 +222,8 @@ class Clock:
                                     int(self.mono * 1e9)))
 
     def environment(self):
-        return {"LD_PRELOAD": self.LIBRARY, "FC_CLOCK": self.path}
+        return {"LD_PRELOAD": " ".join((PRELOAD, self.LIBRARY)),
+                "FC_CLOCK": self.path}
 
     def of(self, daemon):
         daemon.preload = self.LIBRARY
@@ -515,7 +516,8 @@ class Collectd:
         """What the sink plugin was handed of ours, in order:
         [(severity, dedup_key, possible_duplicate, type, message)]"""
         rows = [line.split("\t") for line in self._read("sink").splitlines()]
-        return [row for row in rows if row[3] in ("job_status", "api_up")]
+        return [row for row in rows if len(row) > 4 and
+                row[3] in ("job_status", "api_up")]
 
     def wait_notification(self, text, severity=None, seconds=15.0):
         def find():

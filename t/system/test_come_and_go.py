@@ -193,6 +193,7 @@ class ComeAndGo(SystemTest):
         putnotif(daemon, "extract", job_id(1), "nightly")
         daemon.wait_metric("job_status", "nightly", 1)
         daemon.wait_metric("jobs", "failed", 1)
+        daemon.wait_notification("failed: no")
         self.assertEqual(len(daemon.notifications()), 1)
 
     def test_flush_polls_now(self):

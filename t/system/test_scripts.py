@@ -304,9 +304,12 @@ class ThirtyTwoBits(SystemTest):
                 "exec %s -c \"$@\" ;;\nesac\nexec gcc \"$@\"\n" % " ".join(
                     word for word in self.compiler if word != "-fsyntax-only"))
         os.chmod(wrapper, 0o755)
+        headers = os.environ.get("COLLECTD_INCLUDEDIR")
         done = subprocess.run(
             [os.path.abspath(SOURCE + "/configure"), "--without-tests",
-             "CC=" + wrapper], cwd=self.directory("build"), text=True,
+             "CC=" + wrapper] + (
+                 ["--with-collectd-includedir=" + headers] if headers else []),
+            cwd=self.directory("build"), text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
             timeout=300 * PATIENCE)
         self.assertEqual(done.returncode, 0, done.stdout)

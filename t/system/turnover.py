@@ -28,6 +28,8 @@ class Told:
         text = text[:text.rfind("\n") + 1]
         self.offset += len(text)
         for line in text.splitlines():
+            if line.count("\t") < 4:
+                continue  # between two, or cut by a kill
             _, key, duplicate, kind, message = line.split("\t", 4)
             match = re.match(r"extract \S+ \((\S+)\) (\w+)", message)
             if kind == "job_status" and match:
