@@ -137,6 +137,7 @@ static const struct {
   size_t value, has;
 } job_metrics[] = {
     {FC_METRIC_JOB_EXPIRY, VIEW(expiry_s), VIEW(has_expiry)},
+    {FC_METRIC_JOB_STALLED, VIEW(stalled), VIEW(has_stalled)},
     {FC_METRIC_DURATION, FACT(duration_s), FACT(has_duration)},
     {FC_METRIC_JOB_TOKENS, FACT(tokens), FACT(has_tokens)},
     {FC_METRIC_JOB_CREDITS, FACT(credits), FACT(has_credits)},
@@ -146,8 +147,6 @@ static const struct {
 static void dispatch_job(struct pass *pass, const struct fc_job_view *view) {
   const char *base = (const char *)view;
   gauge(pass, FC_METRIC_JOB_STATUS, view->name, view->facts.status);
-  if (view->has_stalled)
-    gauge(pass, FC_METRIC_JOB_STALLED, view->name, view->stalled ? 1 : 0);
   for (size_t i = 0; i < sizeof(job_metrics) / sizeof(job_metrics[0]); i++)
     if (*(const bool *)(base + job_metrics[i].has))
       gauge(pass, job_metrics[i].metric, view->name,

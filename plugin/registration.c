@@ -109,6 +109,17 @@ static enum fc_registration forget(struct fc_instance *instance,
   return FC_REGISTRATION_CHANGED;
 }
 
+static enum fc_registration refuse_kind(const notification_t *notification,
+                                        char text[FC_REGISTRATION_TEXT_SIZE]) {
+  char why[QUOTE_SIZE] = "";
+  size_t used = 0;
+  for (int i = 0; i < FC_KIND_COUNT; i++)
+    fc_text_append(why, sizeof(why), &used, "%s%s", i ? ", " : "a kind (",
+                   fc_kind_get((enum fc_kind_id)i)->name);
+  fc_text_append(why, sizeof(why), &used, ") is expected as type");
+  return refuse(notification, why, text);
+}
+
 /* The sender of PUTNOTIF may leave out the host. */
 static bool is_of_this_host(const notification_t *notification) {
   return !notification->host[0] ||
@@ -127,10 +138,7 @@ fc_registration_take(struct fc_instance *instance,
   if (!instance)
     return refuse(notification, "there is no <Instance> of that name", text);
   if (!kind)
-    return refuse(notification,
-                  "a kind (extract, agent, crawl, batch_scrape) is expected as "
-                  "type",
-                  text);
+    return refuse_kind(notification, text);
   if (!fc_instance_settings(instance)->accept_registrations)
     return refuse(notification,
                   "this instance has no \"AcceptRegistrations true\"", text);

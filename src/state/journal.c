@@ -31,8 +31,7 @@ struct fc_journal {
   struct fc_store *store; /* NULL: not usable now */
   struct member *members;
   size_t members_len;
-  char (*kept)[FC_NAME_MAX + 1]; /* instances that are configured, and disabled
-                                  */
+  char (*kept)[FC_NAME_MAX + 1]; /* disabled instances */
   size_t kept_len;
   int64_t purge_ms; /* when instances that are not configured are looked for */
   bool was_purged;  /* since the start */

@@ -51,6 +51,11 @@ enum fc_event_type {
   (FC_EVENT_BIT(FC_EVENT_LOST) | FC_EVENT_BIT(FC_EVENT_FAILED) |               \
    FC_EVENT_BIT(FC_EVENT_CANCELLED) | FC_EVENT_BIT(FC_EVENT_COMPLETED))
 
+/* Those that say that the API cannot be used, and why. */
+#define FC_EVENTS_OF_API_TROUBLE                                               \
+  (FC_EVENT_BIT(FC_EVENT_KEY_REJECTED) | FC_EVENT_BIT(FC_EVENT_KEY_MISSING) |  \
+   FC_EVENT_BIT(FC_EVENT_API_UNUSABLE))
+
 enum fc_severity { FC_SEVERITY_FAILURE, FC_SEVERITY_WARNING, FC_SEVERITY_OKAY };
 
 struct fc_event {

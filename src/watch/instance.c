@@ -25,7 +25,7 @@ struct fc_instance *fc_instance_new(const struct fc_settings *settings,
   fc_registry_init(&instance->registry);
   instance->settings = settings;
   instance->interval_ms = interval_ms;
-  instance->flush.due_ms = FC_NEVER;
+  fc_flush_init(&instance->flush);
   for (size_t i = 0; i < FC_KIND_COUNT; i++)
     fc_endpoint_init(&instance->endpoints[i], fc_kind_get((enum fc_kind_id)i),
                      settings->url, fc_settings_is_cloud(settings));
@@ -75,6 +75,13 @@ struct fc_outbox_event *fc_instance_event(struct fc_instance *instance,
   return &instance->events[type - FC_EVENT_ENDPOINT_END];
 }
 
+void fc_instance_take_back(struct fc_instance *instance, unsigned events) {
+  for (unsigned type = FC_EVENT_ENDPOINT_END; type < FC_EVENT_COUNT; type++)
+    if (events & FC_EVENT_BIT(type))
+      fc_outbox_take_back(
+          fc_instance_event(instance, (enum fc_event_type)type));
+}
+
 void fc_instance_add_event(struct fc_instance *instance,
                            enum fc_event_type type, int64_t start_s) {
   static const unsigned no_longer_hold[FC_EVENT_COUNT] = {
@@ -89,10 +96,7 @@ void fc_instance_add_event(struct fc_instance *instance,
       [FC_EVENT_JOBS_REFUSED] = FC_EVENT_BIT(FC_EVENT_JOBS_ACCEPTED),
       [FC_EVENT_STATE_UNUSABLE] = FC_EVENT_BIT(FC_EVENT_STATE_USABLE),
   };
-  for (unsigned other = FC_EVENT_ENDPOINT_END; other < FC_EVENT_COUNT; other++)
-    if (no_longer_hold[type] & FC_EVENT_BIT(other))
-      fc_outbox_take_back(
-          fc_instance_event(instance, (enum fc_event_type)other));
+  fc_instance_take_back(instance, no_longer_hold[type]);
   instance->start_s[type - FC_EVENT_ENDPOINT_END] = start_s;
   fc_outbox_add(fc_instance_event(instance, type), FC_STATUS_NONE,
                 FC_STATUS_NONE);

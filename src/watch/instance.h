@@ -34,7 +34,6 @@
 struct fc_instance;
 
 enum {
-  FC_FLUSH_DELAY_MS = 200, /* from a FLUSH to its being carried out */
   FC_FLUSH_PAUSE_MS = 1000 /* between two, where there is no budget */
 };
 
@@ -101,10 +100,9 @@ void fc_instance_file_end(struct fc_instance *instance, const char *refused,
 void fc_instance_poll_now(struct fc_instance *instance, struct fc_now now);
 
 /* The same, of the jobs that were last asked for at least age_ms ago, for a
- * FLUSH of collectd. It is carried out FC_FLUSH_DELAY_MS later: a daemon that
- * ends flushes too, and stops the poller right behind. Without a budget there
- * are FC_FLUSH_PAUSE_MS between two at least. Those that come while one waits
- * are one with it, with the least age. The poller is to be woken. */
+ * FLUSH of collectd (src/watch/flush.h). Without a budget there are
+ * FC_FLUSH_PAUSE_MS between two at least. Those that come while one waits are
+ * one with it, with the least age. The poller is to be woken. Any thread. */
 void fc_instance_flush(struct fc_instance *instance, int64_t age_ms,
                        struct fc_now now);
 
@@ -168,7 +166,8 @@ void fc_instance_stats(struct fc_instance *instance, struct fc_now now,
 /* What the series of one job show; has_* is false where nothing is known. */
 struct fc_job_view {
   struct fc_facts facts;
-  bool has_stalled, stalled; /* now, or until an hour ago */
+  bool has_stalled; /* it is stalled, or was until an hour ago */
+  double stalled;   /* 1 or 0 */
   bool has_expiry;
   double expiry_s; /* seconds until it expires; negative: since */
   char name[FC_NAME_MAX + 1];

@@ -80,24 +80,65 @@ static bool may_be_dropped(const struct fc_job *job) {
          (job->kept || !fc_history_has(&job->history, FC_PAST_FORGOTTEN));
 }
 
-static struct fc_job *first_ended(const struct fc_instance *instance) {
-  struct fc_job *first = NULL;
+/* How many of those that may be dropped had ended by then. */
+static size_t ended_by(const struct fc_instance *instance, int64_t by_s) {
+  size_t count = 0;
   for (struct fc_job *job = instance->registry.first; job; job = job->next)
-    if (may_be_dropped(job) &&
-        (!first || job->history.ended_s < first->history.ended_s))
-      first = job;
-  return first;
+    count += may_be_dropped(job) && job->history.ended_s <= by_s;
+  return count;
+}
+
+/* When the n-th of them ended, n >= 1: by halving the time in which they did,
+ * so that many that are dropped at once take few passes. */
+static int64_t nth_end_s(const struct fc_instance *instance, size_t n) {
+  int64_t low_s = INT64_MAX, high_s = INT64_MIN;
+  for (struct fc_job *job = instance->registry.first; job; job = job->next)
+    if (may_be_dropped(job)) {
+      low_s = fc_min64(low_s, job->history.ended_s);
+      high_s = fc_max64(high_s, job->history.ended_s);
+    }
+  while (n > 1 && low_s < high_s) {
+    int64_t middle_s = low_s + (high_s - low_s) / 2;
+    if (ended_by(instance, middle_s) >= n)
+      high_s = middle_s;
+    else
+      low_s = middle_s + 1;
+  }
+  return low_s;
+}
+
+/* Drops up to n of those that ended in that time; returns how many are left to
+ * drop. */
+static size_t drop_ended(struct fc_instance *instance, int64_t from_s,
+                         int64_t to_s, size_t n, struct fc_now now) {
+  struct fc_job *next;
+  for (struct fc_job *job = instance->registry.first; job && n; job = next) {
+    next = job->next;
+    if (!may_be_dropped(job) || job->history.ended_s < from_s ||
+        job->history.ended_s > to_s)
+      continue;
+    fc_instance_end_watch(instance, job, /* keep_s = */ 0, now);
+    n--;
+  }
+  return n;
 }
 
 /* One that is listed would be asked for afresh, and told of again. Where only
  * such are left, nobody looks again before something has changed. */
 void fc_instance_make_room(struct fc_instance *instance, struct fc_now now) {
-  struct fc_job *job;
-  while (instance->crowded &&
-         instance->registry.ended + instance->kept >
-             (size_t)instance->settings->max_jobs &&
-         (job = first_ended(instance)))
-    fc_instance_end_watch(instance, job, /* keep_s = */ 0, now);
+  size_t max = (size_t)instance->settings->max_jobs;
+  size_t ends = instance->registry.ended + instance->kept;
+  bool crowded = instance->crowded;
+  instance->crowded = false;
+  if (!crowded || ends <= max)
+    return;
+  size_t droppable = ended_by(instance, INT64_MAX);
+  size_t n = ends - max < droppable ? ends - max : droppable;
+  if (n == 0)
+    return;
+  int64_t last_s = nth_end_s(instance, n);
+  n = drop_ended(instance, INT64_MIN, last_s - 1, n, now);
+  (void)drop_ended(instance, last_s, last_s, n, now);
   instance->crowded = false;
 }
 
@@ -211,9 +252,12 @@ void fc_instance_outrank(struct fc_instance *instance, struct fc_job *job) {
                        ? FC_PAST_OF_RUNS
                        : FC_PAST_SUPERSEDED;
   for (struct fc_job *older = job->older; older; older = older->older) {
-    if ((is_listed(older) && !is_listed(job)) ||
-        (older->history.flags & flags) == flags)
+    if (is_listed(older) && !is_listed(job))
       continue;
+    /* Who did that to it did the same to what is older still. */
+    if ((older->history.flags & flags) == flags &&
+        is_listed(older) == is_listed(job))
+      break;
     set_run_flags(instance, older,
                   (older->history.flags & FC_PAST_OF_RUNS) | flags);
     fc_instance_changed(instance, older, true);
@@ -226,10 +270,18 @@ static void become_newest(struct fc_instance *instance, struct fc_job *job) {
   fc_instance_outrank(instance, job);
 }
 
-/* Its name is a list's now: no run that is only registered has the series. */
+static bool is_newer(const struct fc_job *job, const struct fc_job *other) {
+  const struct fc_job *older = job->older;
+  while (older && older != other)
+    older = older->older;
+  return older != NULL;
+}
+
+/* Of the runs of a name that are listed, the newest has the series, whatever
+ * those that are only registered did to it. */
 static void become_listed(struct fc_instance *instance, struct fc_job *job) {
   const struct fc_job *owner = fc_registry_owner(job->name);
-  if (owner && !is_listed(owner))
+  if (owner && (!is_listed(owner) || is_newer(job, owner)))
     set_run_flags(instance, job, 0);
   fc_instance_outrank(instance, job);
 }

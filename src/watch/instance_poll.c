@@ -26,26 +26,20 @@ void fc_instance_poll_now(struct fc_instance *instance, struct fc_now now) {
 
 void fc_instance_flush(struct fc_instance *instance, int64_t age_ms,
                        struct fc_now now) {
-  struct fc_flush *flush = &instance->flush;
   fc_instance_lock(instance);
-  if (flush->due_ms == FC_NEVER) {
-    flush->due_ms = fc_max64(now.mono_ms + FC_FLUSH_DELAY_MS, flush->next_ms);
-    flush->age_ms = age_ms;
-  }
-  flush->age_ms = fc_min64(flush->age_ms, age_ms);
+  bool is_first = fc_flush_ask(&instance->flush, now.mono_ms);
+  instance->flush_age_ms =
+      is_first ? age_ms : fc_min64(instance->flush_age_ms, age_ms);
   fc_instance_unlock(instance);
 }
 
 /* Carries out a FLUSH that is due; returns when one is, monotonic. */
 static int64_t flush_turn(struct fc_instance *instance, struct fc_now now) {
-  struct fc_flush *flush = &instance->flush;
-  if (flush->due_ms > now.mono_ms)
-    return flush->due_ms;
-  poll_older(instance, flush->age_ms, now);
-  flush->due_ms = FC_NEVER;
-  if (instance->settings->max_requests_per_minute == 0)
-    flush->next_ms = now.mono_ms + FC_FLUSH_PAUSE_MS;
-  return FC_NEVER;
+  bool has_budget = instance->settings->max_requests_per_minute > 0;
+  if (fc_flush_take(&instance->flush, has_budget ? 0 : FC_FLUSH_PAUSE_MS,
+                    now.mono_ms))
+    poll_older(instance, instance->flush_age_ms, now);
+  return instance->flush.due_ms;
 }
 
 /* After an outage, all jobs are late: each goes back to its own slot. */
@@ -97,14 +91,12 @@ static void rest(struct fc_instance *instance) {
   struct fc_health *health = &instance->health;
   if (!fc_health_rested(health))
     return;
-  fc_outbox_take_back(fc_instance_event(instance, FC_EVENT_KEY_REJECTED));
-  fc_outbox_take_back(fc_instance_event(instance, FC_EVENT_KEY_MISSING));
-  fc_outbox_take_back(fc_instance_event(instance, FC_EVENT_API_UNUSABLE));
+  fc_instance_take_back(instance, FC_EVENTS_OF_API_TROUBLE);
   if (health->reported)
     fc_instance_add_event(instance, FC_EVENT_API_IDLE, health->failing_since_s);
 }
 
-/* What is being reported of the API is how it is now. */
+/* Nothing is known of the jobs any more, and that is reported. */
 static void add_problem(struct fc_instance *instance, enum fc_problem problem) {
   static const enum fc_event_type events[] = {
       [FC_PROBLEM_API] = FC_EVENT_API_UNUSABLE,
@@ -117,6 +109,11 @@ static void add_problem(struct fc_instance *instance, enum fc_problem problem) {
     fc_stats_fail(&instance->stats, FC_CLASS_AUTH, "", health->text);
   fc_instance_add_event(instance, events[problem], health->failing_since_s);
 }
+
+/* A gate that a rejected key has closed lets the second question through that
+ * health asks for. */
+_Static_assert((int)FC_SCHEDULE_REJECTED_MS >= (int)FC_HEALTH_REJECTED_MS,
+               "the second 401 comes late enough to count");
 
 /* How long trouble lasts before it is a problem. */
 static int64_t patience_ms(const struct fc_instance *instance) {
@@ -318,18 +315,24 @@ static void report_unknown_word(struct fc_instance *instance,
                     fc_kind_get(job->history.kind)->name, job->id, word);
 }
 
+/* It was asked before it was known what the job is. */
+static bool is_of_other_kind(const struct fc_ticket *ticket) {
+  return ticket->job->history.kind != (uint8_t)ticket->kind->id;
+}
+
 /* Its own 403 is about the job where others were answered since the last one,
  * and a failure where none was. */
 static enum fc_answer answer_about(struct fc_instance *instance,
-                                   struct fc_job *job,
+                                   const struct fc_ticket *ticket,
                                    const struct fc_result *result,
                                    struct fc_now now) {
+  struct fc_job *job = ticket->job;
   if (result->answer != FC_ANSWER_NONE) {
     instance->answered = job;
     instance->era += instance->era_used;
     instance->era_used = false;
   }
-  if (result->error != FC_ERR_REFUSED)
+  if (result->error != FC_ERR_REFUSED || is_of_other_kind(ticket))
     return result->answer;
   bool is_its_own = job->missing && job->refused_era != instance->era;
   fc_job_miss(job, now.mono_ms);
@@ -388,8 +391,7 @@ static void judge_job(struct fc_instance *instance,
   job->in_flight = false;
   if (fc_history_has(&job->history, FC_PAST_FORGOTTEN)) {
     fc_instance_drop_if_unused(instance, job);
-  } else if (job->history.kind != (uint8_t)ticket->kind->id) {
-    /* Asked before it was known what it is. */
+  } else if (is_of_other_kind(ticket)) {
     fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
   } else {
     apply(instance, job, answer, result, moment);
@@ -406,13 +408,12 @@ static void judge_job(struct fc_instance *instance,
 static bool result_locked(struct fc_instance *instance,
                           const struct fc_ticket *ticket,
                           const struct fc_result *result, struct fc_now now) {
-  struct fc_job *job = ticket->job;
   struct fc_moment moment = fc_instance_learn_time(instance, result, now);
   fc_stats_count(&instance->stats, ticket->id, result);
   if (fc_endpoint_learn(&instance->endpoints[ticket->kind->id], result,
                         moment.now_s, moment.doubted))
     come_back(instance, ticket->kind->id, now);
-  enum fc_answer answer = answer_about(instance, job, result, now);
+  enum fc_answer answer = answer_about(instance, ticket, result, now);
   enum fc_outcome outcome = answer == FC_ANSWER_NONE
                                 ? fc_instance_outcome(result)
                                 : FC_OUTCOME_ANSWER;

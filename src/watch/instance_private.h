@@ -14,6 +14,7 @@
 #include "src/base/queue.h"
 #include "src/base/text.h"
 #include "src/watch/endpoint.h"
+#include "src/watch/flush.h"
 #include "src/watch/health.h"
 #include "src/watch/outbox.h"
 #include "src/watch/refusals.h"
@@ -27,13 +28,6 @@
 
 enum { INSTANCE_EVENTS = FC_EVENT_COUNT - FC_EVENT_ENDPOINT_END };
 
-/* A FLUSH that was asked for and not yet carried out. */
-struct fc_flush {
-  int64_t due_ms;  /* monotonic; FC_NEVER: there is none */
-  int64_t age_ms;  /* what was asked for more recently is left alone */
-  int64_t next_ms; /* the next one is not carried out before that */
-};
-
 struct fc_instance {
   const struct fc_settings *settings;
   int64_t interval_ms;
@@ -42,6 +36,7 @@ struct fc_instance {
   struct fc_registry registry;
   struct fc_schedule schedule;
   struct fc_flush flush;
+  int64_t flush_age_ms; /* its: what was asked for more recently is let be */
   struct fc_serverclock clock;
   struct fc_health health;
   struct fc_stats stats;
@@ -115,6 +110,10 @@ void fc_instance_add_events(struct fc_instance *instance, struct fc_job *job,
  * `start_s` is when the trouble began, epoch. */
 void fc_instance_add_event(struct fc_instance *instance,
                            enum fc_event_type type, int64_t start_s);
+
+/* Takes back a set of the instance's events, of those that nobody has heard
+ * of. */
+void fc_instance_take_back(struct fc_instance *instance, unsigned events);
 
 /* One of these events of the instance. */
 struct fc_outbox_event *fc_instance_event(struct fc_instance *instance,

@@ -64,7 +64,8 @@ static bool has_series(const struct fc_instance *instance,
 static void fill_view(const struct fc_job *job, int64_t now_s, int64_t mono_ms,
                       bool sure, struct fc_job_view *view) {
   view->facts = job->facts;
-  view->has_stalled = fc_job_stalled(job, mono_ms, &view->stalled);
+  view->has_stalled = fc_job_shows_stall(job, mono_ms);
+  view->stalled = job->history.stalled;
   view->has_expiry =
       job->facts.has_expires_at && job->facts.status != FC_STATUS_LOST;
   view->expiry_s = (double)(job->facts.expires_at_s - now_s);
@@ -240,8 +241,7 @@ static void job_delivered(struct fc_instance *instance, struct fc_job *job,
 static void instance_delivered(struct fc_instance *instance,
                                enum fc_event_type type) {
   fc_outbox_deliver(fc_instance_event(instance, type));
-  if (type == FC_EVENT_KEY_REJECTED || type == FC_EVENT_KEY_MISSING ||
-      type == FC_EVENT_API_UNUSABLE)
+  if (FC_EVENT_BIT(type) & FC_EVENTS_OF_API_TROUBLE)
     instance->health.reported = true;
   if (type == FC_EVENT_API_USABLE || type == FC_EVENT_API_IDLE)
     instance->health.reported = false;

@@ -207,7 +207,7 @@ static void settle(struct fc_instance *instance, struct fc_now now) {
 /* Jobs that came before the file did are newer than those of the file. */
 static void rank(struct fc_instance *instance) {
   for (struct fc_job *job = instance->registry.first; job; job = job->next)
-    if (!(job->history.flags & (FC_PAST_FORGOTTEN | FC_PAST_SUPERSEDED)))
+    if (!fc_history_has(&job->history, FC_PAST_FORGOTTEN))
       fc_instance_outrank(instance, job);
 }
 

@@ -217,9 +217,8 @@ unsigned fc_job_apply(struct fc_job *job, const struct fc_job_rules *rules,
   return events;
 }
 
-bool fc_job_stalled(const struct fc_job *job, int64_t mono_ms, bool *stalled) {
-  *stalled = job->history.stalled;
-  return *stalled || mono_ms / 1000 < job->stalled_till_s;
+bool fc_job_shows_stall(const struct fc_job *job, int64_t mono_ms) {
+  return job->history.stalled || mono_ms / 1000 < job->stalled_till_s;
 }
 
 /* The times at which time alone counts; FC_NEVER where it does not. */

@@ -118,8 +118,8 @@ unsigned fc_job_apply(struct fc_job *job, const struct fc_job_rules *rules,
  * time since it said a status. */
 void fc_job_miss(struct fc_job *job, int64_t mono_ms);
 
-/* What the job's series job_stalled shows; false where it has no value. */
-bool fc_job_stalled(const struct fc_job *job, int64_t mono_ms, bool *stalled);
+/* True while the job is stalled, and for FC_JOB_STALLED_S after that. */
+bool fc_job_shows_stall(const struct fc_job *job, int64_t mono_ms);
 
 /* The job is of another kind than was thought: nothing is known of it but what
  * it is called and who wants it. */

@@ -24,8 +24,8 @@ void fc_source_init(struct fc_source *source, struct fc_instance *instance,
       .stop = stop,
       .changed = changed,
       .path = fc_instance_settings(instance)->job_file,
-      .flush_ms = FC_NEVER,
   };
+  fc_flush_init(&source->flushed);
 }
 
 struct reading {
@@ -241,14 +241,9 @@ static bool read_again(const struct fc_source *source) {
 }
 
 static bool flush_is_due(struct fc_source *source, struct fc_now now) {
-  if (atomic_exchange(&source->flush, false) && source->flush_ms == FC_NEVER)
-    source->flush_ms =
-        fc_max64(now.mono_ms + FC_FLUSH_DELAY_MS, source->flush_next_ms);
-  if (source->flush_ms > now.mono_ms)
-    return false;
-  source->flush_ms = FC_NEVER;
-  source->flush_next_ms = now.mono_ms + FC_SOURCE_CHECK_MS;
-  return true;
+  if (atomic_exchange(&source->flush, false))
+    (void)fc_flush_ask(&source->flushed, now.mono_ms);
+  return fc_flush_take(&source->flushed, FC_SOURCE_CHECK_MS, now.mono_ms);
 }
 
 int64_t fc_source_check(struct fc_source *source, struct fc_now now) {
@@ -256,14 +251,14 @@ int64_t fc_source_check(struct fc_source *source, struct fc_now now) {
     return FC_NEVER;
   bool flush = flush_is_due(source, now);
   if (now.mono_ms < source->check_ms && !flush)
-    return fc_min64(source->check_ms, source->flush_ms);
+    return fc_min64(source->check_ms, source->flushed.due_ms);
   bool again = read_again(source);
   bool changed = fc_file_untrusted_changed(source->path, &source->stamp);
   if (changed || again || flush)
     read_file(source, now);
   source->was_read = !source->reported[0];
   source->check_ms = now.mono_ms + FC_SOURCE_CHECK_MS;
-  return fc_min64(source->check_ms, source->flush_ms);
+  return fc_min64(source->check_ms, source->flushed.due_ms);
 }
 
 int64_t fc_source_task(void *source, struct fc_now now) {

@@ -15,6 +15,7 @@
 #include "src/base/file.h"
 #include "src/base/text.h"
 #include "src/base/waker.h"
+#include "src/watch/flush.h"
 #include "src/watch/instance.h"
 
 #include <stdatomic.h>
@@ -36,14 +37,13 @@ struct fc_source {
   const char *path; /* NULL: no JobFile */
   struct fc_file_stamp stamp;
   int64_t check_ms;
-  atomic_bool flush;      /* a FLUSH has come */
-  int64_t flush_ms;       /* when it is carried out; FC_NEVER: there is none */
-  int64_t flush_next_ms;  /* the next one is not carried out before that */
-  bool was_read;          /* it was readable at the last look */
-  bool judged;            /* what it holds was refused, with this key: */
-  unsigned generation;    /* of the key */
-  bool reported_writable; /* by everyone */
-  bool has_jobs;          /* the last reading found some */
+  atomic_bool flush;       /* a FLUSH has come */
+  struct fc_flush flushed; /* ... and is on its way */
+  bool was_read;           /* it was readable at the last look */
+  bool judged;             /* what it holds was refused, with this key: */
+  unsigned generation;     /* of the key */
+  bool reported_writable;  /* by everyone */
+  bool has_jobs;           /* the last reading found some */
   bool seems_empty; /* the last look found none where there had been some */
   char reported[FC_DETAIL_SIZE]; /* why it could not be read; "": it could */
 };
@@ -56,18 +56,18 @@ void fc_source_init(struct fc_source *source, struct fc_instance *instance,
                     struct fc_waker changed);
 
 /* Looks at the file if it is time to, and reads it if it has changed, or
- * for a FLUSH. Returns when to look again, monotonic; FC_NEVER
- * without a JobFile. A file that is missing, cannot be read or is refused keeps
- * the jobs of the last good reading; one that has become empty counts from its
- * second look on. */
+ * for a FLUSH. Returns when to look again, monotonic; FC_NEVER without a
+ * JobFile. A file that is missing, cannot be read or is refused keeps the jobs
+ * of the last good reading; one that has become empty counts from its second
+ * look on. */
 int64_t fc_source_check(struct fc_source *source, struct fc_now now);
 
 /* The same as a task of the disk thread; `source` is one. */
 int64_t fc_source_task(void *source, struct fc_now now);
 
-/* For a FLUSH of collectd: the file is read FC_FLUSH_DELAY_MS later (see
- * fc_instance_flush), changed or not, but once in FC_SOURCE_CHECK_MS at most.
- * The disk thread is to be woken. Any thread. */
+/* For a FLUSH of collectd (src/watch/flush.h): the file is read, changed or
+ * not, but once in FC_SOURCE_CHECK_MS at most. The disk thread is to be woken.
+ * Any thread. */
 void fc_source_flush(struct fc_source *source);
 
 #endif

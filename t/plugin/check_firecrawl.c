@@ -5,6 +5,7 @@
 
 #include "plugin/identifier.h"
 
+#include "src/watch/flush.h"
 #include "src/watch/instance.h"
 
 #include "t/fake/folder.h"
@@ -1364,8 +1365,7 @@ static TCase *make_traps(void) {
   return traps;
 }
 
-int main(void) {
-  Suite *suite = suite_create("firecrawl");
+static TCase *make_values(void) {
   TCase *tests = tcase_create("plugin");
   tcase_set_timeout(tests, 60);
   tcase_add_checked_fixture(tests, set_up, tear_down);
@@ -1389,6 +1389,13 @@ int main(void) {
   tcase_add_test(tests, a_type_of_another_shape_is_named_and_the_rest_goes_on);
   tcase_add_test(tests, job_metrics_none_leaves_the_aggregates);
   tcase_add_test(tests, host_names_the_values_and_notifications);
+  return tests;
+}
+
+static TCase *make_registrations(void) {
+  TCase *tests = tcase_create("registrations");
+  tcase_set_timeout(tests, 60);
+  tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_test(tests, a_registration_is_watched_and_a_warning_forgets_it);
   tcase_add_test(tests, a_registration_before_init_is_not_lost);
   tcase_add_loop_test(tests, a_bad_registration_is_one_error, 0,
@@ -1406,6 +1413,13 @@ int main(void) {
   tcase_add_loop_test(
       tests, a_log_callback_may_notify_while_a_registration_is_refused, 0, 2);
   tcase_add_test(tests, max_jobs_refuses_with_one_error_and_one_notification);
+  return tests;
+}
+
+static TCase *make_life(void) {
+  TCase *tests = tcase_create("life");
+  tcase_set_timeout(tests, 60);
+  tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_test(tests, a_restart_repeats_nothing_and_asks_for_no_final_job);
   tcase_add_test(tests, a_duration_goes_on_over_a_restart);
   tcase_add_test(tests, a_state_file_that_cannot_be_used_is_one_error);
@@ -1433,7 +1447,14 @@ int main(void) {
   tcase_add_test(tests,
                  a_block_without_a_valid_instance_says_nothing_of_the_others);
   tcase_add_test(tests, a_key_file_that_comes_later_is_waited_for);
-  suite_add_tcase(suite, tests);
+  return tests;
+}
+
+int main(void) {
+  Suite *suite = suite_create("firecrawl");
+  suite_add_tcase(suite, make_values());
+  suite_add_tcase(suite, make_registrations());
+  suite_add_tcase(suite, make_life());
   suite_add_tcase(suite, make_traps());
   return suite_run_apart(suite);
 }

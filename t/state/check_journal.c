@@ -560,6 +560,11 @@ static int shown_status(const char *name) {
   return status;
 }
 
+static void assert_series(const char *name, int status, size_t failed_jobs) {
+  ck_assert_int_eq(shown_status(name), status);
+  ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), failed_jobs);
+}
+
 /* As open_journal, with a configured job. */
 static void open_configured(const char *id, const char *name) {
   journal = fc_journal_new(path, now);
@@ -623,12 +628,10 @@ START_TEST(a_job_that_is_newly_configured_is_the_newest_of_its_name) {
   save_and_close();
   open_configured("b", "n");
   answer_one("b", FC_STATUS_COMPLETED);
-  ck_assert_int_eq(shown_status("n"), FC_STATUS_COMPLETED);
-  ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), 0);
+  assert_series("n", FC_STATUS_COMPLETED, 0);
   save_and_close();
   open_configured("b", "n");
-  ck_assert_int_eq(shown_status("n"), FC_STATUS_COMPLETED);
-  ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), 0);
+  assert_series("n", FC_STATUS_COMPLETED, 0);
   close_journal();
 }
 END_TEST
@@ -645,8 +648,7 @@ START_TEST(a_configured_run_that_was_superseded_stays_so) {
   save_and_close();
   open_configured("a", "n");
   answer_one("b", FC_STATUS_PROCESSING);
-  ck_assert_int_eq(shown_status("n"), FC_STATUS_PROCESSING);
-  ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), 1);
+  assert_series("n", FC_STATUS_PROCESSING, 1);
   answer_one("b", FC_STATUS_COMPLETED);
   ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), 0);
   close_journal();
@@ -663,8 +665,7 @@ START_TEST(a_job_that_is_configured_now_has_the_series_of_its_name) {
   answer_one("b", FC_STATUS_COMPLETED);
   save_and_close();
   open_configured("a", "n");
-  ck_assert_int_eq(shown_status("n"), FC_STATUS_FAILED);
-  ck_assert_uint_eq(known_jobs(FC_STATUS_FAILED), 1);
+  assert_series("n", FC_STATUS_FAILED, 1);
   close_journal();
 }
 END_TEST

@@ -24,7 +24,7 @@ ALL = bool(os.environ.get("FC_ALL"))
 PATIENCE_SECONDS = 30  # until trouble is a problem
 PAUSE_SECONDS = 301  # the longest pause after a failure is over
 SHUTDOWN_SECONDS = 2.0
-LINES_MAX = 5  # about one instance while a fault lasts; a slow host times out
+LINES_MAX = 4  # about one instance while a fault lasts; a slow host times out
 # A fault's own first costs, such as TLS and error texts, stay.
 RSS_GROWTH_KIB = 8 * 1024
 

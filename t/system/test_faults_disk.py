@@ -16,7 +16,7 @@ SYNC_MS = 6000
 SECONDS = 7         # such a fault lasts
 FILE_SECONDS = 4    # a JobFile is touched all the time
 INTERVAL = 1        # the daemon's
-LATENESS_MAX = 1  # seconds that a poll may come too late
+LATENESS_MAX = 0.5  # seconds that a poll may come too late
 MIB = 1 << 20
 
 

@@ -110,8 +110,8 @@ class Valgrind(SystemTest):
         return path
 
     def suppressions(self):
-        """One kind of helgrind's has a name of its own in newer versions (13 has
-        it, 12 has not), which older ones do not take."""
+        """From valgrind 3.20 on, helgrind calls some of its Misc reports Dubious, a
+        kind that an older one takes for an error of the file."""
         with open(SOURCE + "/t/valgrind.supp") as file:
             text = file.read()
         version = subprocess.run(["valgrind", "--version"], text=True,

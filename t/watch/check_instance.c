@@ -379,6 +379,34 @@ START_TEST(a_job_that_becomes_listed_has_the_series_of_its_name) {
 }
 END_TEST
 
+/* A registered run, superseded by another one, is listed beside the configured
+ * job: it is the newest of those that are listed. */
+START_TEST(of_two_listed_runs_the_newer_has_the_series) {
+  ck_assert_int_eq(add("a", "n", FC_SOURCE_CONFIG), FC_OK);
+  answer("a", status_reply("failed"));
+  ck_assert_int_eq(add("b", "n", FC_SOURCE_REGISTRATION), FC_OK);
+  ck_assert_int_eq(add("c", "n", FC_SOURCE_REGISTRATION), FC_OK);
+  answer("b", status_reply("completed"));
+  answer("c", status_reply("cancelled"));
+  ck_assert_int_eq(status_of("n"), FC_STATUS_FAILED);
+  list_in_file("b", "n");
+  ck_assert_int_eq(status_of("n"), FC_STATUS_COMPLETED);
+  list_in_file(NULL, NULL);
+  ck_assert_int_ne(status_of("n"), FC_STATUS_FAILED);
+}
+END_TEST
+
+/* ... and an older one that is listed later does not take it from a newer. */
+START_TEST(an_older_run_that_becomes_listed_takes_nothing_from_a_listed_one) {
+  ck_assert_int_eq(add("a", "n", FC_SOURCE_REGISTRATION), FC_OK);
+  answer("a", status_reply("failed"));
+  ck_assert_int_eq(add("b", "n", FC_SOURCE_CONFIG), FC_OK);
+  answer("b", status_reply("completed"));
+  list_in_file("a", "n");
+  ck_assert_int_eq(status_of("n"), FC_STATUS_COMPLETED);
+}
+END_TEST
+
 START_TEST(forget_after_ends_the_series_and_drops_what_is_not_listed) {
   ck_assert_int_eq(add("a", "n", FC_SOURCE_CONFIG), FC_OK);
   ck_assert_int_eq(add("b", "m", FC_SOURCE_REGISTRATION), FC_OK);
@@ -686,13 +714,48 @@ START_TEST(beyond_max_jobs_the_job_that_ended_first_gives_way) {
 }
 END_TEST
 
-START_TEST(an_endpoint_that_is_gone_is_told_of_once_though_it_comes_and_goes) {
-  ck_assert_int_eq(add("a", "n", FC_SOURCE_CONFIG), FC_OK);
-  answer("a", plain(FC_ANSWER_GONE, FC_OK, 410));
-  ck_assert_ptr_nonnull(strstr(event(), "endpoint gone"));
-  answer("a", status_reply("processing"));
-  answer("a", plain(FC_ANSWER_GONE, FC_OK, 410));
-  ck_assert_str_eq(event(), "");
+/* Several end in the same second. */
+static int64_t end_of(int i) { return EPOCH_S - 1000 + i * 37 % 20; }
+
+static const int rooms[] = {1, 2, 33, 99, 100, 101};
+
+START_TEST(of_many_that_are_restored_those_that_ended_first_give_way) {
+  enum { JOBS = 100 };
+  char id[16];
+  int known = 0;
+  int64_t last_gone_s = INT64_MIN, first_known_s = INT64_MAX;
+  settings.max_jobs = rooms[_i];
+  settings.accept_registrations = true;
+  for (int i = 0; i < JOBS; i++) {
+    (void)snprintf(id, sizeof(id), "%d", i);
+    struct fc_job_record record = {
+        .id = id,
+        .name = id,
+        .history.kind = FC_KIND_EXTRACT,
+        .history.sources = FC_SOURCE_REGISTRATION,
+        .facts.status = FC_STATUS_COMPLETED,
+        .history.previous = FC_STATUS_NONE,
+        .history.has_ended = true,
+        .history.ended_s = end_of(i),
+    };
+    ck_assert_int_eq(fc_instance_restore(instance, &record, true, now), FC_OK);
+  }
+  ck_assert(!fc_instance_restore_end(instance, now));
+  fc_instance_attach(instance, /* unsure = */ false, now);
+  struct fc_unsaved changes[JOBS];
+  (void)fc_instance_save_take(instance, changes, JOBS);
+  fc_instance_save_end(instance, true);
+  for (int i = 0; i < JOBS; i++) {
+    (void)snprintf(id, sizeof(id), "%d", i);
+    if (fc_instance_knows(instance, id)) {
+      known++;
+      first_known_s = end_of(i) < first_known_s ? end_of(i) : first_known_s;
+    } else {
+      last_gone_s = end_of(i) > last_gone_s ? end_of(i) : last_gone_s;
+    }
+  }
+  ck_assert_int_eq(known, rooms[_i] < JOBS ? rooms[_i] : JOBS);
+  ck_assert_int_le(last_gone_s, first_known_s);
 }
 END_TEST
 
@@ -880,6 +943,24 @@ START_TEST(an_answer_to_the_wrong_question_counts_for_nothing) {
 }
 END_TEST
 
+START_TEST(a_refusal_of_the_wrong_question_is_not_the_first_of_two) {
+  struct fc_ticket ticket;
+  struct fc_result refused = plain(FC_ANSWER_NONE, FC_ERR_REFUSED, 403);
+  int64_t wake_ms;
+  ck_assert_int_eq(add("a", "n", FC_SOURCE_REGISTRATION), FC_OK);
+  ck_assert(fc_instance_next(instance, now, &ticket, &wake_ms));
+  ck_assert_int_eq(add_agent(FC_SOURCE_REGISTRATION), FC_OK);
+  (void)fc_instance_take_result(instance, &ticket, &refused, now);
+  ck_assert_int_eq(add("b", "m", FC_SOURCE_REGISTRATION), FC_OK);
+  ck_assert(fc_instance_next(instance, now, &ticket, &wake_ms));
+  struct fc_ticket agent = ticket;
+  ck_assert_str_eq(agent.id, "a");
+  answer("b", status_reply("processing"));
+  (void)fc_instance_take_result(instance, &agent, &refused, now);
+  ck_assert(stats().failing);
+}
+END_TEST
+
 /* The queue of events must not stop at a job that owes none any more. */
 START_TEST(what_the_job_owed_as_the_other_kind_holds_nobody_up) {
   ck_assert_int_eq(add("a", "n", FC_SOURCE_REGISTRATION), FC_OK);
@@ -1043,8 +1124,7 @@ START_TEST(a_job_file_of_100000_lines_is_taken_over) {
 }
 END_TEST
 
-int main(void) {
-  Suite *suite = suite_create("instance");
+static TCase *make_life(void) {
   TCase *tests = tcase_create("life");
   tcase_set_timeout(tests, 60);
   tcase_add_checked_fixture(tests, set_up, tear_down);
@@ -1060,6 +1140,13 @@ int main(void) {
   tcase_add_test(tests, a_duration_is_what_was_observed);
   tcase_add_test(tests,
                  a_duration_that_the_api_says_goes_before_the_observed_one);
+  return tests;
+}
+
+static TCase *make_names(void) {
+  TCase *tests = tcase_create("names");
+  tcase_set_timeout(tests, 60);
+  tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_test(tests, an_older_run_of_a_name_never_takes_the_series_back);
   tcase_add_loop_test(tests,
                       a_run_leaves_the_counts_once_a_newer_one_has_completed, 0,
@@ -1074,6 +1161,16 @@ int main(void) {
       tests,
       the_newest_registered_run_has_the_series_once_no_list_has_its_name);
   tcase_add_test(tests, a_job_that_becomes_listed_has_the_series_of_its_name);
+  tcase_add_test(tests, of_two_listed_runs_the_newer_has_the_series);
+  tcase_add_test(
+      tests, an_older_run_that_becomes_listed_takes_nothing_from_a_listed_one);
+  return tests;
+}
+
+static TCase *make_ends(void) {
+  TCase *tests = tcase_create("ends");
+  tcase_set_timeout(tests, 60);
+  tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_test(tests,
                  forget_after_ends_the_series_and_drops_what_is_not_listed);
   tcase_add_loop_test(tests, forget_after_0_shows_the_end_once, 0,
@@ -1089,6 +1186,13 @@ int main(void) {
   tcase_add_test(tests, job_metrics_unfinished_shows_no_final_job);
   tcase_add_test(tests, a_job_never_asked_for_is_as_old_as_its_wait);
   tcase_add_test(tests, a_job_asked_for_a_moment_ago_has_no_age_below_zero);
+  return tests;
+}
+
+static TCase *make_sources(void) {
+  TCase *tests = tcase_create("sources");
+  tcase_set_timeout(tests, 60);
+  tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_loop_test(
       tests, a_name_is_the_better_sources_and_of_two_alike_the_later_ones, 0,
       (int)(sizeof(names) / sizeof(names[0])));
@@ -1100,8 +1204,9 @@ int main(void) {
   tcase_add_test(tests, ended_jobs_that_are_forgotten_are_kept_up_to_max_jobs);
   tcase_add_test(tests, max_jobs_counts_unfinished_jobs_alone);
   tcase_add_test(tests, beyond_max_jobs_the_job_that_ended_first_gives_way);
-  tcase_add_test(
-      tests, an_endpoint_that_is_gone_is_told_of_once_though_it_comes_and_goes);
+  tcase_add_loop_test(tests,
+                      of_many_that_are_restored_those_that_ended_first_give_way,
+                      0, (int)(sizeof(rooms) / sizeof(rooms[0])));
   tcase_add_test(tests, a_stored_time_in_the_future_counts_as_now);
   tcase_add_test(tests, an_unusable_api_is_told_after_three_intervals);
   tcase_add_test(tests, a_rejected_key_is_told_once);
@@ -1114,6 +1219,8 @@ int main(void) {
   tcase_add_test(tests,
                  the_configuration_keeps_its_kind_whatever_the_job_file_says);
   tcase_add_test(tests, an_answer_to_the_wrong_question_counts_for_nothing);
+  tcase_add_test(tests,
+                 a_refusal_of_the_wrong_question_is_not_the_first_of_two);
   tcase_add_test(tests, what_the_job_owed_as_the_other_kind_holds_nobody_up);
   tcase_add_loop_test(
       tests, a_job_of_two_sources_comes_back_though_there_is_no_room, 0, 2);
@@ -1121,6 +1228,14 @@ int main(void) {
   tcase_add_test(tests, with_a_small_budget_no_job_waits_longer_than_its_share);
   tcase_add_test(tests, each_job_is_asked_for_once_per_interval);
   tcase_add_test(tests, a_job_file_of_100000_lines_is_taken_over);
-  suite_add_tcase(suite, tests);
+  return tests;
+}
+
+int main(void) {
+  Suite *suite = suite_create("instance");
+  suite_add_tcase(suite, make_life());
+  suite_add_tcase(suite, make_names());
+  suite_add_tcase(suite, make_ends());
+  suite_add_tcase(suite, make_sources());
   return suite_run(suite);
 }

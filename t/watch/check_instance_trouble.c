@@ -1290,9 +1290,8 @@ START_TEST(a_status_word_that_is_not_known_is_said_once) {
 }
 END_TEST
 
-int main(void) {
-  Suite *suite = suite_create("instance in trouble");
-  TCase *tests = tcase_create("trouble");
+static TCase *make_outages(void) {
+  TCase *tests = tcase_create("outages");
   tcase_set_timeout(tests, 120);
   tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_loop_test(tests, in_an_outage_no_unfinished_job_has_series, 0,
@@ -1309,6 +1308,13 @@ int main(void) {
   tcase_add_test(tests, a_key_that_is_missing_is_told_after_half_a_minute);
   tcase_add_test(tests, one_401_is_no_rejected_key);
   tcase_add_test(tests, a_key_is_not_rejected_before_its_file_was_read_again);
+  return tests;
+}
+
+static TCase *make_health(void) {
+  TCase *tests = tcase_create("health");
+  tcase_set_timeout(tests, 120);
+  tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_loop_test(tests, one_bad_job_among_twenty_is_not_the_apis_health, 0,
                       COUNT(bad_jobs));
   tcase_add_loop_test(tests, a_403_for_everything_rejects_the_key_in_time, 1,
@@ -1334,6 +1340,13 @@ int main(void) {
   tcase_add_loop_test(tests, each_failure_counts_in_its_class_and_by_its_code,
                       0, COUNT(classes));
   tcase_add_test(tests, response_times_are_of_the_time_since_the_last_look);
+  return tests;
+}
+
+static TCase *make_endpoints(void) {
+  TCase *tests = tcase_create("endpoints");
+  tcase_set_timeout(tests, 120);
+  tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_test(tests, a_410_is_told_once_for_its_kind_with_its_successor);
   tcase_add_test(
       tests,
@@ -1354,6 +1367,13 @@ int main(void) {
   tcase_add_loop_test(tests, no_other_server_kind_or_failure_tells_the_date, 0,
                       COUNT(undated));
   tcase_add_test(tests, a_new_sunset_date_is_told_anew);
+  return tests;
+}
+
+static TCase *make_reports(void) {
+  TCase *tests = tcase_create("reports");
+  tcase_set_timeout(tests, 120);
+  tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_test(tests, jobs_that_come_back_do_not_exceed_max_jobs);
   tcase_add_test(tests, a_known_job_registered_again_does_not_end_a_refusal);
   tcase_add_test(tests, a_registration_does_not_mend_a_bad_job_file);
@@ -1373,6 +1393,14 @@ int main(void) {
                       COUNT(budgets));
   tcase_add_test(tests, a_status_word_that_is_not_known_is_said_once);
   tcase_add_test(tests, three_threads_do_not_disturb_each_other);
-  suite_add_tcase(suite, tests);
+  return tests;
+}
+
+int main(void) {
+  Suite *suite = suite_create("instance in trouble");
+  suite_add_tcase(suite, make_outages());
+  suite_add_tcase(suite, make_health());
+  suite_add_tcase(suite, make_endpoints());
+  suite_add_tcase(suite, make_reports());
   return suite_run(suite);
 }

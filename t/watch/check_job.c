@@ -266,16 +266,15 @@ END_TEST
 
 START_TEST(a_stall_that_is_over_shows_for_an_hour) {
   struct fc_job job = new_job();
-  bool stalled;
   struct fc_result lapsed = expiring_reply(FC_STATUS_PROCESSING, EPOCH_S),
                    ended = reply_of(COMPLETED);
-  ck_assert(!fc_job_stalled(&job, 1000, &stalled));
+  ck_assert(!fc_job_shows_stall(&job, 1000));
   (void)apply_one(&job, lapsed, 1000, EPOCH_S);
-  ck_assert(fc_job_stalled(&job, 1000, &stalled) && stalled);
+  ck_assert(job.history.stalled && fc_job_shows_stall(&job, 1000));
   (void)apply_one(&job, ended, 2000, EPOCH_S);
-  ck_assert(fc_job_stalled(&job, 2000, &stalled) && !stalled);
-  ck_assert(fc_job_stalled(&job, 2000 + 3599 * 1000, &stalled) && !stalled);
-  ck_assert(!fc_job_stalled(&job, 2000 + 3600 * 1000, &stalled));
+  ck_assert(!job.history.stalled && fc_job_shows_stall(&job, 2000));
+  ck_assert(fc_job_shows_stall(&job, 2000 + 3599 * 1000));
+  ck_assert(!fc_job_shows_stall(&job, 2000 + 3600 * 1000));
 }
 END_TEST
 

@@ -5,6 +5,7 @@
 
 #include "src/api/transport_curl.h"
 #include "src/base/macros.h"
+#include "src/watch/flush.h"
 #include "src/watch/instance_save.h"
 #include "src/watch/keyfile.h"
 #include "src/watch/poller.h"
