@@ -24,6 +24,7 @@ ALL = bool(os.environ.get("FC_ALL"))
 PATIENCE_SECONDS = 30  # until trouble is a problem
 PAUSE_SECONDS = 301  # the longest pause after a failure is over
 SHUTDOWN_SECONDS = 2.0
+TIMEOUT_MS = 1000 * PATIENCE
 LINES_MAX = 4  # about one instance while a fault lasts; a slow host times out
 # A fault's own first costs, such as TLS and error texts, stay.
 RSS_GROWTH_KIB = 8 * 1024
@@ -40,7 +41,7 @@ INSTANCE = """
   <Instance "%(name)s">
     URL "%(url)s"
     APIKeyFile "%(key)s"
-    Timeout 1000
+    Timeout %(timeout)d
     MaxBodySize 1048576
     %(more)s
   </Instance>
@@ -80,6 +81,7 @@ class FaultTest(SystemTest):
 
     def block(self, name, url, more=""):
         return INSTANCE % {"name": name, "url": url, "key": self.key_file(),
+                           "timeout": TIMEOUT_MS,
                            "more": more or 'Extract "job-%s"' % name}
 
     def faulty(self, blocks, more="", **options):
