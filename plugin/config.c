@@ -189,6 +189,22 @@ static int get_url(const struct option *option, const oconfig_item_t *item,
                 strpbrk(value, "@?#") ? "another" : given(item, text), detail);
 }
 
+/* Neither is a proxy's in its reason. */
+static int get_proxy(const struct option *option, const oconfig_item_t *item,
+                     struct fc_settings *settings, struct reason *reason) {
+  char detail[FC_DETAIL_SIZE];
+  const char *value = only_string(item);
+  (void)option;
+  if (!value)
+    return refuse(reason, "expected one string, a proxy's URL");
+  if (!fc_transport_curl_set_proxy(settings, value, detail, sizeof(detail)))
+    return 0;
+  return refuse(reason,
+                "expected [SCHEME://][USER:PASSWORD@]HOST[:PORT]; not quoted "
+                "here, it may hold a password: %s",
+                detail);
+}
+
 static int get_header(const struct option *option, const oconfig_item_t *item,
                       struct fc_settings *settings, struct reason *reason) {
   const char *value = only_string(item);
@@ -365,7 +381,7 @@ static const struct option options[] = {
     {"ClientKey", get_string, AT(client_key), 0, PATH_BYTES_MAX, "a path"},
     {"VerifyPeer", get_boolean, AT(verify_peer), 0, 0, ""},
     {"VerifyHost", get_boolean, AT(verify_host), 0, 0, ""},
-    {"Proxy", get_string, AT(proxy), 0, PATH_BYTES_MAX, "a URL"},
+    {"Proxy", get_proxy, 0, 0, 0, ""},
     {"NoProxy", get_string, AT(no_proxy), 0, PATH_BYTES_MAX, "a list"},
     {"AddressFamily", get_word, AT(address_family), FC_FAMILY_ANY, 0,
      "any|ipv4|ipv6"},

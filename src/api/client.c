@@ -29,17 +29,26 @@ static struct fc_call *call_of(struct fc_exchange *exchange) {
 }
 
 /* What no text of the server's or of libcurl's may repeat. */
-static struct fc_secrets secrets_of(const struct fc_call *call,
-                                    struct fc_secret list[FC_KEY_SECRETS]) {
-  return (struct fc_secrets){list, fc_key_secrets(call->target->key, list)};
+struct known {
+  struct fc_secret of_key[FC_KEY_SECRETS];
+  struct fc_secrets of_settings, all;
+};
+
+static const struct fc_secrets *secrets_of(const struct fc_call *call,
+                                           struct known *known) {
+  const struct fc_target *target = call->target;
+  known->of_settings = fc_settings_secrets(target->settings);
+  known->all = (struct fc_secrets){known->of_key,
+                                   fc_key_secrets(target->key, known->of_key),
+                                   &known->of_settings};
+  return &known->all;
 }
 
 /* Such text comes through here or fc_parse_reply, before it is cut. */
 static size_t take_text(const struct fc_call *call, char *out, size_t size,
                         const char *text, size_t len) {
-  struct fc_secret list[FC_KEY_SECRETS];
-  const struct fc_secrets secrets = secrets_of(call, list);
-  return fc_text_line_masked(&secrets, out, size, text, len);
+  struct known known;
+  return fc_text_line_masked(secrets_of(call, &known), out, size, text, len);
 }
 
 static void header_date(struct fc_call *call, const char *value, size_t len) {
@@ -169,13 +178,13 @@ static void fail_transport(struct fc_call *call, enum fc_error error,
 static enum fc_error parse_body(struct fc_call *call) {
   const char *json;
   size_t len;
-  struct fc_secret list[FC_KEY_SECRETS];
-  const struct fc_secrets secrets = secrets_of(call, list);
+  struct known known;
   enum fc_error error = call->body_error;
   if (!error)
     error = fc_envelope_finish(&call->envelope, &json, &len);
   if (!error)
-    error = fc_parse_reply(json, len, &secrets, &call->result.reply);
+    error = fc_parse_reply(json, len, secrets_of(call, &known),
+                           &call->result.reply);
   struct fc_reply *reply = &call->result.reply;
   if (reply->facts.status == FC_STATUS_FAILED && reply->says_cancelled &&
       call->kind->cancelled_reads_failed)

@@ -35,6 +35,11 @@ static void free_strings(char **strings, size_t len) {
   free(strings);
 }
 
+static void free_secret(const struct fc_secret *secret) {
+  explicit_bzero((char *)secret->bytes, secret->len);
+  free((char *)secret->bytes);
+}
+
 void fc_settings_release(struct fc_settings *settings) {
   char *owned[] = {
       settings->name,         settings->url,      settings->api_key,
@@ -50,7 +55,40 @@ void fc_settings_release(struct fc_settings *settings) {
     free(settings->jobs[i].name);
   }
   free(settings->jobs);
+  for (size_t i = 0; i < settings->secrets_len; i++)
+    free_secret(&settings->secrets[i]);
+  free(settings->secrets);
   fc_settings_init(settings);
+}
+
+struct fc_secrets fc_settings_secrets(const struct fc_settings *settings) {
+  return (struct fc_secrets){settings->secrets, settings->secrets_len, NULL};
+}
+
+static bool has_secret(const struct fc_settings *settings, const char *bytes,
+                       size_t len) {
+  for (size_t i = 0; i < settings->secrets_len; i++)
+    if (settings->secrets[i].len == len &&
+        memcmp(settings->secrets[i].bytes, bytes, len) == 0)
+      return true;
+  return false;
+}
+
+enum fc_error fc_settings_add_secret(struct fc_settings *settings,
+                                     const char *bytes, size_t len) {
+  if (!len || has_secret(settings, bytes, len))
+    return FC_OK;
+  struct fc_secret *secrets = reallocarray(
+      settings->secrets, settings->secrets_len + 1, sizeof(struct fc_secret));
+  if (!secrets)
+    return FC_ERR_MEMORY;
+  settings->secrets = secrets;
+  char *copy = malloc(len);
+  if (!copy)
+    return FC_ERR_MEMORY;
+  memcpy(copy, bytes, len);
+  secrets[settings->secrets_len++] = (struct fc_secret){copy, len};
+  return FC_OK;
 }
 
 static bool has_job(const struct fc_settings *settings, const char *id) {
@@ -102,10 +140,37 @@ static bool header_valid(const char *header) {
   return true;
 }
 
+static bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+/* The value as a whole, and what follows the scheme in it (RFC 9110 section
+ * 11.4): "Bearer X" hides X as well. */
+static enum fc_error add_header_secrets(struct fc_settings *settings,
+                                        const char *header) {
+  const char *value = strchr(header, ':') + 1, *end = header + strlen(header);
+  while (is_blank(*value))
+    value++;
+  while (end > value && is_blank(end[-1]))
+    end--;
+  const char *rest = value;
+  while (is_token(*rest))
+    rest++;
+  enum fc_error error =
+      fc_settings_add_secret(settings, value, (size_t)(end - value));
+  if (error || rest == value || !is_blank(*rest))
+    return error;
+  while (is_blank(*rest))
+    rest++;
+  return rest < end
+             ? fc_settings_add_secret(settings, rest, (size_t)(end - rest))
+             : FC_OK;
+}
+
 enum fc_error fc_settings_add_header(struct fc_settings *settings,
                                      const char *header) {
   if (!header_valid(header))
     return FC_ERR_ARGUMENT;
+  if (add_header_secrets(settings, header))
+    return FC_ERR_MEMORY;
   char **headers = reallocarray(settings->headers, settings->headers_len + 1,
                                 sizeof(char *));
   if (!headers)

@@ -12,6 +12,7 @@
 #include "src/api/kind.h"
 #include "src/base/error.h"
 #include "src/base/macros.h"
+#include "src/base/secret.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -68,6 +69,9 @@ struct fc_settings {
   char *proxy;
   char *no_proxy;
   int address_family; /* enum fc_address_family */
+  /* What no text may repeat of the above; the key's are fc_key_secrets. */
+  struct fc_secret *secrets;
+  size_t secrets_len;
 };
 
 /* The defaults; allocates nothing. */
@@ -84,10 +88,19 @@ FC_MUST_USE enum fc_error fc_settings_add_job(struct fc_settings *settings,
                                               const struct fc_kind *kind,
                                               const char *id, const char *name);
 
-/* Adds a request header. FC_ERR_ARGUMENT unless it is "Name: value" with a
- * token as name and no control character (RFC 9110 section 5). */
+/* Adds a request header; its value, and what of that follows a scheme ("Bearer
+ * X"), are secrets. FC_ERR_ARGUMENT unless it is "Name: value" with a token as
+ * name and no control character (RFC 9110 section 5), FC_ERR_MEMORY. */
 FC_MUST_USE enum fc_error fc_settings_add_header(struct fc_settings *settings,
                                                  const char *header);
+
+/* Adds a copy of something that no text may repeat. Nothing for one that is
+ * empty or known. FC_ERR_MEMORY. */
+FC_MUST_USE enum fc_error fc_settings_add_secret(struct fc_settings *settings,
+                                                 const char *bytes, size_t len);
+
+/* Those, and that of the headers; borrowed until one is added. */
+struct fc_secrets fc_settings_secrets(const struct fc_settings *settings);
 
 /* True when the URL is that of Firecrawl's own server (FC_CLOUD_HOST). */
 bool fc_settings_is_cloud(const struct fc_settings *settings);

@@ -6,15 +6,18 @@
 #include "src/api/kind.h"
 #include "src/api/request.h"
 #include "src/api/transport.h"
+#include "src/base/macros.h"
 #include "src/base/text.h"
 
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #if LIBCURL_VERSION_NUM < 0x075700
 #error "libcurl 7.87 or newer is needed"
@@ -340,6 +343,15 @@ static int on_socket(void *data, curl_socket_t socket, curlsocktype purpose) {
   return CURL_SOCKOPT_OK;
 }
 
+/* Programs that the daemon starts have no use for it. */
+static curl_socket_t open_socket(void *data, curlsocktype purpose,
+                                 struct curl_sockaddr *address) {
+  (void)data;
+  (void)purpose;
+  return socket(address->family, address->socktype | SOCK_CLOEXEC,
+                address->protocol);
+}
+
 static int on_connection(void *data, char *remote_ip, char *local_ip,
                          int remote_port, int local_port) {
   (void)remote_ip;
@@ -354,6 +366,7 @@ static CURLcode setup_callbacks(struct slot *slot) {
   CURL *easy = slot->easy;
   SET(CURLOPT_PRIVATE, slot);
   SET(CURLOPT_ERRORBUFFER, slot->error_text);
+  SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
   SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
   SET(CURLOPT_SOCKOPTDATA, slot);
   SET(CURLOPT_PREREQFUNCTION, on_connection);
@@ -578,12 +591,33 @@ static const struct fc_transport_ops ops = {
     .free = transport_free,
 };
 
+static bool is_unix_socket(int fd) {
+  int domain = 0;
+  socklen_t len = sizeof(domain);
+  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+         domain == AF_UNIX;
+}
+
+/* libcurl has a pair of sockets to be woken by, which older ones let programs
+ * inherit that the process starts. */
+static CURLM *multi_new(void) {
+  enum { SEARCHED = 1024 };
+  bool was_open[SEARCHED];
+  for (int fd = 0; fd < SEARCHED; fd++)
+    was_open[fd] = fcntl(fd, F_GETFD) >= 0;
+  CURLM *multi = curl_multi_init();
+  for (int fd = 0; fd < SEARCHED; fd++)
+    if (!was_open[fd] && is_unix_socket(fd))
+      (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return multi;
+}
+
 struct fc_transport *fc_transport_curl_new(void) {
   struct curl_transport *transport = calloc(1, sizeof(*transport));
   if (!transport)
     return NULL;
   transport->base.ops = &ops;
-  transport->multi = curl_multi_init();
+  transport->multi = multi_new();
   if (!transport->multi) {
     free(transport);
     return NULL;
@@ -591,10 +625,25 @@ struct fc_transport *fc_transport_curl_new(void) {
   return &transport->base;
 }
 
+/* libcurl opens the file that SSLKEYLOGFILE names when it is set up, for all
+ * connections of the process. The variable has another name for that long; no
+ * entry of the environment moves, for other threads may be reading it. */
+static CURLcode init_without_key_log(void) {
+  static const char name[] = "SSLKEYLOGFILE";
+  char *value = getenv(name);
+  char *entry = value ? value - sizeof(name) : NULL;
+  if (entry)
+    *entry = '-';
+  CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (entry)
+    *entry = name[0];
+  return code;
+}
+
 enum fc_error fc_transport_curl_global_init(void) {
   if (curl_version_info(CURLVERSION_NOW)->version_num < VERSION_MIN)
     return FC_ERR_ARGUMENT;
-  CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+  CURLcode code = init_without_key_log();
   return code ? refusal(code == CURLE_OUT_OF_MEMORY) : FC_OK;
 }
 
@@ -684,6 +733,116 @@ out:
   if (error && size)
     (void)snprintf(detail, size, "%s", reason);
   curl_free(whole);
+  curl_url_cleanup(parsed);
+  return error;
+}
+
+/* Of CURLOPT_PROXY. */
+static const char *const proxy_schemes[] = {"http",    "https",  "socks4",
+                                            "socks4a", "socks5", "socks5h"};
+
+static bool is_proxy_scheme(const char *scheme) {
+  for (size_t i = 0; i < COUNT_OF(proxy_schemes); i++)
+    if (strcmp(proxy_schemes[i], scheme) == 0)
+      return true;
+  return false;
+}
+
+/* A password with a "/" in it that is not encoded ends up in the port or in the
+ * path, and from there in texts of libcurl. What curl_url_strerror says quotes
+ * nothing. */
+static const char *proxy_reason(CURLU *parsed, const char *proxy) {
+  CURLUcode code = curl_url_set(parsed, CURLUPART_URL, proxy,
+                                CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME);
+  char *scheme = NULL, *path = NULL;
+  if (code)
+    return curl_url_strerror(code);
+  bool known = curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) == 0 &&
+               is_proxy_scheme(scheme);
+  bool bare = curl_url_get(parsed, CURLUPART_PATH, &path, 0) == 0 &&
+              strcmp(path, "/") == 0 && !strpbrk(proxy, "?#");
+  curl_free(scheme);
+  curl_free(path);
+  if (!known)
+    return "the scheme is none of http, https, socks4, socks4a, socks5, "
+           "socks5h";
+  return bare ? NULL
+              : "it has a path, a query or a fragment; in a user name or "
+                "password, \"/\" is written %2F, \"?\" %3F, \"#\" %23";
+}
+
+/* RFC 4648 section 4, without padding; the length. out has 4 bytes for each 3
+ * begun. */
+static size_t base64(char *out, const char *in, size_t len) {
+  static const char digits[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  size_t used = 0;
+  unsigned bits = 0, count = 0;
+  for (size_t i = 0; i < len; i++) {
+    bits = bits << 8 | (unsigned char)in[i];
+    for (count += 8; count >= 6; count -= 6)
+      out[used++] = digits[bits >> (count - 6) & 63];
+  }
+  if (count)
+    out[used++] = digits[bits << (6 - count) & 63];
+  return used;
+}
+
+/* As `Proxy-Authorization: Basic` has them (RFC 7617). */
+static enum fc_error add_credentials(struct fc_settings *settings,
+                                     const char *user, const char *password) {
+  size_t len = strlen(user) + 1 + strlen(password);
+  char *both = malloc(len + 1), *encoded = malloc(len / 3 * 4 + 4);
+  enum fc_error error = FC_ERR_MEMORY;
+  if (both && encoded) {
+    (void)snprintf(both, len + 1, "%s:%s", user, password);
+    error =
+        fc_settings_add_secret(settings, encoded, base64(encoded, both, len));
+    explicit_bzero(both, len);
+    explicit_bzero(encoded, len / 3 * 4 + 4);
+  }
+  free(both);
+  free(encoded);
+  return error;
+}
+
+static enum fc_error add_proxy_secrets(struct fc_settings *settings,
+                                       CURLU *parsed) {
+  char *user = NULL, *password = NULL;
+  CURLUcode code = curl_url_get(parsed, CURLUPART_USER, &user, CURLU_URLDECODE);
+  if (code == CURLUE_OK || code == CURLUE_NO_USER)
+    code = curl_url_get(parsed, CURLUPART_PASSWORD, &password, CURLU_URLDECODE);
+  enum fc_error error =
+      code == CURLUE_OK || code == CURLUE_NO_PASSWORD ? FC_OK : FC_ERR_MEMORY;
+  const char *name = user ? user : "", *secret = password ? password : "";
+  if (!error)
+    error = fc_settings_add_secret(settings, *secret ? secret : name,
+                                   strlen(*secret ? secret : name));
+  if (!error && (*name || *secret))
+    error = add_credentials(settings, name, secret);
+  if (password)
+    explicit_bzero(password, strlen(password));
+  curl_free(user);
+  curl_free(password);
+  return error;
+}
+
+enum fc_error fc_transport_curl_set_proxy(struct fc_settings *settings,
+                                          const char *proxy, char *detail,
+                                          size_t size) {
+  CURLU *parsed = curl_url();
+  const char *reason = parsed ? proxy_reason(parsed, proxy) : NULL;
+  enum fc_error error = reason ? FC_ERR_ARGUMENT : FC_ERR_MEMORY;
+  char *copy = parsed && !reason ? strdup(proxy) : NULL;
+  if (copy)
+    error = add_proxy_secrets(settings, parsed);
+  if (error) {
+    fc_text_copy(detail, size, reason ? reason : fc_error_text(error));
+    free(copy);
+  } else {
+    free(settings->proxy);
+    settings->proxy = copy;
+  }
   curl_url_cleanup(parsed);
   return error;
 }

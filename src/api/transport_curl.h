@@ -5,11 +5,11 @@
  *
  * Every request: verification as the settings say (on by default), TLS 1.2 or
  * newer, the scheme of the configured URL only, no redirect, no cookie, no
- * netrc, no environment proxy, no signal, a total time limit, and caps on
- * header bytes and on decoded body bytes (CURLOPT_MAXFILESIZE does not count
- * those). The key travels as bearer token (RFC 6750) to the server only: a
- * proxy sees no more than a CONNECT, unless the URL is http, whose requests it
- * sees whole. */
+ * netrc, no environment proxy, no key log, no signal, a total time limit, and
+ * caps on header bytes and on decoded body bytes (CURLOPT_MAXFILESIZE does not
+ * count those). The key travels as bearer token (RFC 6750) to the server only:
+ * a proxy sees no more than a CONNECT, unless the URL is http, whose requests
+ * it sees whole. */
 
 #ifndef FC_TRANSPORT_CURL_H
 #define FC_TRANSPORT_CURL_H
@@ -27,9 +27,11 @@ enum {
 };
 
 /* Prepares libcurl for the process, once, while other threads do not yet use
- * it (collectd: the init callback). FC_ERR_ARGUMENT where the libcurl at run
- * time is older than 7.87, which lacks CURLOPT_QUICK_EXIT: without it a dead
- * name server stops everything for its own time limit. */
+ * it. Whoever does so first decides whether SSLKEYLOGFILE counts, for all of
+ * the process: from here it does not (collectd: module_register).
+ * FC_ERR_ARGUMENT where the libcurl at run time is older than 7.87, which lacks
+ * CURLOPT_QUICK_EXIT: without it a dead name server stops everything for its
+ * own time limit. */
 FC_MUST_USE enum fc_error fc_transport_curl_global_init(void);
 
 /* NULL when memory is short. Released by fc_transport_free. */
@@ -45,5 +47,14 @@ const char *fc_transport_curl_version(void);
 FC_MUST_USE enum fc_error
 fc_transport_curl_set_url(struct fc_settings *settings, const char *url,
                           char *detail, size_t size);
+
+/* Sets the settings' proxy; its password, the user where there is none, and
+ * what goes to the proxy in base64 of both are secrets. FC_ERR_ARGUMENT with a
+ * reason in detail[size], which quotes nothing, when it does not parse as
+ * [SCHEME://][USER[:PASSWORD]@]HOST[:PORT][/] with a scheme that libcurl has
+ * proxies for (CURLOPT_PROXY); then unchanged. FC_ERR_MEMORY. */
+FC_MUST_USE enum fc_error
+fc_transport_curl_set_proxy(struct fc_settings *settings, const char *proxy,
+                            char *detail, size_t size);
 
 #endif

@@ -12,9 +12,14 @@ static bool is_word(char c) {
          (c >= 'a' && c <= 'z') || c == '_' || c == '-';
 }
 
+static bool is_blank(char c) { return (c > 0 && c <= ' ') || c == 0x7f; }
+
+/* A line has one blank for each run of them. */
 static size_t as_it_is(const char *text, size_t len, char byte) {
-  (void)len;
-  return *text == byte;
+  size_t blanks = 0;
+  while (byte == ' ' && blanks < len && is_blank(text[blanks]))
+    blanks++;
+  return blanks ? blanks : *text == byte;
 }
 
 static int hex_digit(char c) {
@@ -27,7 +32,7 @@ static int hex_digit(char c) {
  * stand for. */
 static size_t in_json(const char *text, size_t len, char byte) {
   if (*text != '\\')
-    return *text == byte;
+    return as_it_is(text, len, byte);
   if (len >= 2 && text[1] == byte && strchr("\"\\/", byte))
     return 2;
   if (len >= 6 && memcmp(text, "\\u00", 4) == 0 &&
@@ -37,10 +42,19 @@ static size_t in_json(const char *text, size_t len, char byte) {
   return 0;
 }
 
+/* RFC 3986 section 2.1, and the + of a form for a blank. */
+static size_t in_url(const char *text, size_t len, char byte) {
+  if (len >= 3 && *text == '%' &&
+      hex_digit(text[1]) == (unsigned char)byte >> 4 &&
+      hex_digit(text[2]) == (byte & 0xf))
+    return 3;
+  return *text == '+' && byte == ' ' ? 1 : as_it_is(text, len, byte);
+}
+
 /* How a secret may be written: how many bytes of text[len], which is not empty,
  * stand for one of its bytes; 0: they do not. */
 static size_t (*const forms[])(const char *text, size_t len,
-                               char byte) = {as_it_is, in_json};
+                               char byte) = {as_it_is, in_json, in_url};
 
 static size_t form_at(size_t form, const struct fc_secret *secret,
                       const char *text, size_t len, size_t at) {
@@ -61,15 +75,26 @@ static bool stands_alone(const char *text, size_t len, size_t at, size_t end) {
          !(end < len && is_word(text[end - 1]) && is_word(text[end]));
 }
 
+/* The longest that any form of the secret takes there. */
+static size_t secret_at(const struct fc_secret *secret, const char *text,
+                        size_t len, size_t at) {
+  size_t longest = 0;
+  for (size_t form = 0; form < COUNT_OF(forms); form++) {
+    size_t found = form_at(form, secret, text, len, at);
+    if (found > longest && (secret->len >= FC_SECRET_LONG ||
+                            stands_alone(text, len, at, at + found)))
+      longest = found;
+  }
+  return longest;
+}
+
 size_t fc_secret_at(const struct fc_secrets *secrets, const char *text,
                     size_t len, size_t at) {
   size_t longest = 0;
-  for (size_t i = 0; secrets && i < secrets->len; i++) {
-    const struct fc_secret *secret = &secrets->list[i];
-    for (size_t form = 0; form < COUNT_OF(forms); form++) {
-      size_t found = form_at(form, secret, text, len, at);
-      if (found > longest && (secret->len >= FC_SECRET_LONG ||
-                              stands_alone(text, len, at, at + found)))
+  for (; secrets; secrets = secrets->more) {
+    for (size_t i = 0; i < secrets->len; i++) {
+      size_t found = secret_at(&secrets->list[i], text, len, at);
+      if (found > longest)
         longest = found;
     }
   }

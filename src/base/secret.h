@@ -27,12 +27,14 @@ struct fc_secret {
 struct fc_secrets {
   const struct fc_secret *list;
   size_t len;
+  const struct fc_secrets *more; /* NULL: there are none */
 };
 
 /* How many bytes of text[len], from `at` on, are a secret; 0: none. It may be
- * there as it is or with the escapes of a JSON string. Its beginning counts
- * where the text ends in it: FC_SECRET_LONG bytes, or any number in a text of
- * FC_SECRET_CUT bytes or more. */
+ * there as it is, with the escapes of a JSON string, or percent-encoded, in
+ * whole or in part. Its beginning counts where the text ends in it:
+ * FC_SECRET_LONG bytes, or any number in a text of FC_SECRET_CUT bytes or
+ * more. */
 size_t fc_secret_at(const struct fc_secrets *secrets, const char *text,
                     size_t len, size_t at);
 

@@ -18,14 +18,32 @@ static bool is_between(char byte, unsigned char low, unsigned char high) {
   return (unsigned char)byte >= low && (unsigned char)byte <= high;
 }
 
+/* What is not seen but changes what is: C1 controls, line separators, and of
+ * Unicode's format characters (Cf) those that show nothing of their own, as
+ * bidirectional controls, joiners and tags. They are not left out, or what they
+ * stand between would become one word. In ascending order. */
+static const struct {
+  uint32_t first, last;
+  enum glyph glyph;
+} unseen[] = {
+    {0x80, 0x9f, GLYPH_BLANK},         {0xad, 0xad, GLYPH_INVALID},
+    {0x61c, 0x61c, GLYPH_INVALID},     {0x180e, 0x180e, GLYPH_INVALID},
+    {0x200b, 0x200f, GLYPH_INVALID},   {0x2028, 0x2029, GLYPH_BLANK},
+    {0x202a, 0x202e, GLYPH_INVALID},   {0x2060, 0x206f, GLYPH_INVALID},
+    {0xfeff, 0xfeff, GLYPH_INVALID},   {0xfff9, 0xfffb, GLYPH_INVALID},
+    {0x1bca0, 0x1bca3, GLYPH_INVALID}, {0x1d173, 0x1d17a, GLYPH_INVALID},
+    {0xe0000, 0xe007f, GLYPH_INVALID},
+};
+
+/* Of a whole sequence of 2 to 4 bytes (RFC 3629 section 3). */
 static enum glyph glyph_wide(const char *in, size_t len) {
-  if (len == 2)
-    return in[0] == '\xc2' && is_between(in[1], 0x80, 0x9f) ? GLYPH_BLANK
-                                                            : GLYPH_TEXT;
-  return memcmp(in, "\xe2\x80\xa8", 3) == 0 ||
-                 memcmp(in, "\xe2\x80\xa9", 3) == 0
-             ? GLYPH_BLANK
-             : GLYPH_TEXT;
+  uint32_t point = (unsigned char)in[0] & (0xffU >> (len + 1));
+  for (size_t i = 1; i < len; i++)
+    point = point << 6 | ((unsigned char)in[i] & 0x3fU);
+  for (size_t i = 0; i < COUNT_OF(unseen) && point >= unseen[i].first; i++)
+    if (point <= unseen[i].last)
+      return unseen[i].glyph;
+  return GLYPH_TEXT;
 }
 
 /* What stands at in, and how many bytes it takes. */

@@ -26,7 +26,8 @@ enum { FC_TEXT_DELAY_MAX_S = 24 * 60 * 60 };
 /* Copies in[len] to out[size] as one line: bytes below 0x20, 0x7f and C1
  * controls (U+0080 to U+009F), and the line separators U+2028 and U+2029 become
  * one blank (runs of them and of blanks collapse, leading and trailing ones
- * go), each broken UTF-8 sequence becomes one '?'. Cut at a UTF-8 boundary so
+ * go), each broken UTF-8 sequence and each invisible format character, as those
+ * that turn the direction of text, becomes one '?'. Cut at a UTF-8 boundary so
  * that it fits with its NUL; a cut text ends in "..." when size allows (4 or
  * more), without a blank before it. Returns the length written; size 0 writes
  * nothing. in and out must not overlap. */

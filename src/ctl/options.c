@@ -346,11 +346,21 @@ static bool settle_key(struct ctl_options *options, struct ctl_reason *reason) {
   return copy(&options->settings.api_key, key, reason);
 }
 
+/* Not quoted: it may hold a password. */
+static bool settle_proxy(struct ctl_options *options,
+                         struct ctl_reason *reason) {
+  char detail[FC_DETAIL_SIZE];
+  return !options->proxy ||
+         !fc_transport_curl_set_proxy(&options->settings, options->proxy,
+                                      detail, sizeof(detail)) ||
+         ctl_refuse(reason, "--proxy: %s", detail);
+}
+
 bool ctl_options_settle(struct ctl_options *options,
                         struct ctl_reason *reason) {
   if (!settle_url(options, reason) || !settle_key(options, reason) ||
-      !copy(&options->settings.ca_cert, options->ca_cert, reason) ||
-      !copy(&options->settings.proxy, options->proxy, reason))
+      !settle_proxy(options, reason) ||
+      !copy(&options->settings.ca_cert, options->ca_cert, reason))
     return false;
   if (fc_settings_key_in_clear(&options->settings))
     ctl_warn("warning: the API key crosses the network in the clear: use "

@@ -154,14 +154,18 @@ static bool has_word(const char *text, size_t len,
   return false;
 }
 
+static bool holds(const char *text, size_t len,
+                  const struct fc_secret *secret) {
+  return secret->len >= FC_SECRET_LONG
+             ? memmem(text, len, secret->bytes, secret->len) != NULL
+             : has_word(text, len, secret);
+}
+
 bool fc_jobfile_holds_secret(const char *text, size_t len,
                              const struct fc_secrets *secrets) {
-  for (size_t i = 0; i < secrets->len; i++) {
-    const struct fc_secret *secret = &secrets->list[i];
-    if (secret->len >= FC_SECRET_LONG
-            ? memmem(text, len, secret->bytes, secret->len) != NULL
-            : has_word(text, len, secret))
-      return true;
-  }
+  for (; secrets; secrets = secrets->more)
+    for (size_t i = 0; i < secrets->len; i++)
+      if (holds(text, len, &secrets->list[i]))
+        return true;
   return false;
 }

@@ -173,12 +173,15 @@ static void apply(struct fc_source *source, const char *text, size_t len,
 static enum fc_error judge(const struct fc_source *source, const char *text,
                            size_t len, char *detail, size_t size) {
   struct fc_secret list[FC_KEY_SECRETS];
-  const struct fc_secrets secrets = {list, fc_key_secrets(source->key, list)};
+  const struct fc_secrets of_settings =
+      fc_settings_secrets(fc_instance_settings(source->instance));
+  const struct fc_secrets secrets = {list, fc_key_secrets(source->key, list),
+                                     &of_settings};
   size_t used = 0;
   size_t lines_max =
       fc_jobfile_lines_max(fc_instance_settings(source->instance)->max_jobs);
   if (fc_jobfile_holds_secret(text, len, &secrets)) {
-    fc_text_copy(detail, size, "holds the API key");
+    fc_text_copy(detail, size, "holds the API key or another secret");
     return FC_ERR_ARGUMENT;
   }
   if (fc_jobfile_has_more_lines(text, len, lines_max)) {

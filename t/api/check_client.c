@@ -3,6 +3,8 @@
 /* The API call over a transport that is a script: no network. */
 
 #include "src/api/client.h"
+#include "src/api/transport_curl.h"
+#include "src/base/macros.h"
 
 #include "t/api/capture.h"
 #include "t/fake/scripted_transport.h"
@@ -693,6 +695,53 @@ START_TEST(the_key_before_the_present_one_is_not_repeated_either) {
 }
 END_TEST
 
+/* Values of headers and the credentials of a proxy, as what is told of them
+ * must not have them. */
+static const char *const leaks[] = {
+    "Basic abcdefghij", "abcdefghij",     "tok/en+12345",
+    "tok%2Fen%2B12345", "pa/ss%word",     "pa%2Fss%25word",
+    "tok\\/en+12345",   "%74ok/en+12345", "dXNlcjpwYS9zcyV3b3Jk",
+};
+
+static void assert_masked(const char *text) {
+  ck_assert_msg(strstr(text, MASK) && !strstr(text, "abcdefghij") &&
+                    !strstr(text, "12345") && !strstr(text, "word") &&
+                    !strstr(text, "3b3Jk"),
+                "%s", text);
+}
+
+START_TEST(no_secret_of_the_settings_is_repeated) {
+  char body[512], headers[256], detail[128];
+  ck_assert_int_eq(
+      fc_settings_add_header(&settings, "Authorization: Basic abcdefghij"),
+      FC_OK);
+  ck_assert_int_eq(fc_settings_add_header(&settings, "X-Token: tok/en+12345 "),
+                   FC_OK);
+  ck_assert_int_eq(fc_transport_curl_set_proxy(&settings,
+                                               "http://user:pa%2Fss%25word@h:1",
+                                               detail, sizeof(detail)),
+                   FC_OK);
+  (void)snprintf(body, sizeof(body),
+                 "{\"status\":\"%s\",\"error\":{\"a\":[\"x %s\"]},"
+                 "\"stopReason\":\"%s\",\"replacement\":\"%s\"}",
+                 leaks[_i], leaks[_i], leaks[_i], leaks[_i]);
+  (void)snprintf(headers, sizeof(headers),
+                 "Content-Type: %s\nLink: </%s>; rel=\"successor-version\"\n",
+                 leaks[_i], leaks[_i]);
+  struct fc_result result = ask_text(200, headers, body);
+  assert_masked(result.reply.status_word);
+  assert_masked(result.reply.error);
+  assert_masked(result.reply.replacement);
+  assert_masked(result.successor);
+  result = ask_text(200, headers, "<html>");
+  assert_masked(result.detail);
+  (void)snprintf(detail, sizeof(detail), "no proxy user:%s@h", leaks[_i]);
+  struct scripted_reply lost = {.error = FC_ERR_CONNECT, .detail = detail};
+  result = ask(&lost, FC_KIND_EXTRACT);
+  assert_masked(result.detail);
+}
+END_TEST
+
 static const char *const bad_ids[] = {
     "",
     "../admin",
@@ -844,6 +893,8 @@ int main(void) {
   tcase_add_test(tests, nothing_of_one_reply_is_left_in_the_next);
   tcase_add_loop_test(tests, a_key_that_the_server_says_is_not_repeated, 0,
                       COUNT(echoes));
+  tcase_add_loop_test(tests, no_secret_of_the_settings_is_repeated, 0,
+                      (int)COUNT_OF(leaks));
   tcase_add_test(tests, the_key_before_the_present_one_is_not_repeated_either);
   tcase_add_loop_test(tests, a_bad_id_is_never_sent, 0, COUNT(bad_ids));
   tcase_add_test(tests, a_body_of_html_is_read_on_for_a_while_only);

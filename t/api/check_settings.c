@@ -82,6 +82,50 @@ START_TEST(all_that_was_set_is_released) {
 }
 END_TEST
 
+/* What of a header, or of a proxy, no text may repeat: the first is the last
+ * that was added. */
+static const struct {
+  const char *header, *proxy;
+  const char *secrets[2];
+} held[] = {
+    {"X: value", NULL, {"value"}},
+    {"X:  value \t", NULL, {"value"}},
+    {"X:", NULL, {NULL}},
+    {"X: Bearer abc", NULL, {"Bearer abc", "abc"}},
+    {"X: Bearer  abc def ", NULL, {"Bearer  abc def", "abc def"}},
+    {"X: a, b", NULL, {"a, b"}},
+    {NULL, "http://host:3128", {NULL}},
+    {NULL, "http://user:pass@host:3128", {"pass", "dXNlcjpwYXNz"}},
+    {NULL, "socks5://us%40er:p%3A%25@host", {"p:%", "dXNAZXI6cDol"}},
+    {NULL, "token@host:3128", {"token", "dG9rZW46"}},
+    {NULL, "http://:p@host", {"p", "OnA"}},
+    {NULL, "http://user:@host", {"user", "dXNlcjo"}},
+};
+
+START_TEST(a_header_and_a_proxy_hold_secrets) {
+  struct fc_settings settings;
+  char detail[128];
+  size_t len = 0;
+  fc_settings_init(&settings);
+  /* A second time changes nothing. */
+  for (int i = 0; i < 2; i++)
+    ck_assert_int_eq(
+        held[_i].header ? fc_settings_add_header(&settings, held[_i].header)
+                        : fc_transport_curl_set_proxy(&settings, held[_i].proxy,
+                                                      detail, sizeof(detail)),
+        FC_OK);
+  struct fc_secrets secrets = fc_settings_secrets(&settings);
+  for (; len < 2 && held[_i].secrets[len]; len++) {
+    const char *expected = held[_i].secrets[len];
+    ck_assert_uint_eq(secrets.list[len].len, strlen(expected));
+    ck_assert_mem_eq(secrets.list[len].bytes, expected, strlen(expected));
+  }
+  ck_assert_uint_eq(secrets.len, len);
+  ck_assert_ptr_null(secrets.more);
+  fc_settings_release(&settings);
+}
+END_TEST
+
 static const struct {
   const char *id, *name;
   enum fc_error error;
@@ -266,6 +310,8 @@ int main(void) {
   tcase_set_timeout(tests, 20);
   tcase_add_test(tests, the_defaults_are_the_documented_ones);
   tcase_add_test(tests, all_that_was_set_is_released);
+  tcase_add_loop_test(tests, a_header_and_a_proxy_hold_secrets, 0,
+                      (int)COUNT_OF(held));
   tcase_add_loop_test(tests, a_job_has_an_id_and_a_name, 0,
                       (int)COUNT_OF(jobs));
   tcase_add_test(tests, an_id_is_there_once_and_a_name_often);

@@ -14,7 +14,7 @@
  * longer. */
 static void check_masked(const char *in, size_t in_len, size_t size) {
   static const struct fc_secret secret = {SECRET, sizeof(SECRET) - 1};
-  static const struct fc_secrets secrets = {&secret, 1};
+  static const struct fc_secrets secrets = {&secret, 1, NULL};
   char out[512];
   size = size < sizeof(out) ? size : sizeof(out);
   size_t len = fc_text_line_masked(&secrets, out, size, in, in_len);
