@@ -9,15 +9,24 @@
 #include "src/base/error.h"
 
 static void log_failure(struct fc_complaint *complaint, const char *name,
-                        const char *class, const struct fc_failure *failure) {
+                        const char *class, const struct fc_failure *failure,
+                        const char *last) {
   unsigned long long count = failure->count - complaint->logged;
   const char *of = failure->id[0] ? " for job " : "";
   if (count > 1)
-    WARNING("firecrawl plugin: %s: %s: %s (%llu failures; the last%s%s)", name,
-            class, failure->detail, count, of, failure->id);
+    WARNING("firecrawl plugin: %s: %s: %s (%llu failures; the last%s%s)%s",
+            name, class, failure->detail, count, of, failure->id, last);
   else
-    WARNING("firecrawl plugin: %s: %s: %s%s%s", name, class, failure->detail,
-            of, failure->id);
+    WARNING("firecrawl plugin: %s: %s: %s%s%s%s", name, class, failure->detail,
+            of, failure->id, last);
+  complaint->logged = failure->count;
+}
+
+static void log_end(struct fc_complaint *complaint, const char *name,
+                    const char *class, const struct fc_failure *failure,
+                    const char *last) {
+  NOTICE("firecrawl plugin: %s: %s: no more failures (%llu in all)%s", name,
+         class, (unsigned long long)failure->count, last);
   complaint->logged = failure->count;
 }
 
@@ -28,18 +37,26 @@ static void look(struct fc_complaint *complaint, const char *name,
   complaint->seen = failure->count;
   if (is_new) {
     complaint->clean_reads = 0;
-    if (complaint->open && now_ms < complaint->next_ms)
-      return;
-    log_failure(complaint, name, class, failure);
     complaint->open = true;
-    complaint->next_ms = now_ms + FC_COMPLAIN_EVERY_MS;
   } else if (complaint->open && !failing &&
              ++complaint->clean_reads >= FC_COMPLAIN_CLEAN_READS) {
-    NOTICE("firecrawl plugin: %s: %s: no more failures (%llu in all)", name,
-           class, (unsigned long long)failure->count);
-    complaint->logged = failure->count;
     complaint->open = false;
   }
+  bool turned = complaint->open != complaint->told_open &&
+                !fc_turns_are_held(&complaint->turns, now_ms);
+  bool again = complaint->open && complaint->told_open && is_new &&
+               now_ms >= complaint->next_ms;
+  if (!turned && !again)
+    return;
+  const char *last = turned && fc_turns_tell(&complaint->turns, now_ms)
+                         ? "; " FC_TURNS_LAST
+                         : "";
+  if (complaint->open)
+    log_failure(complaint, name, class, failure, last);
+  else
+    log_end(complaint, name, class, failure, last);
+  complaint->told_open = complaint->open;
+  complaint->next_ms = now_ms + FC_COMPLAIN_EVERY_MS;
 }
 
 void fc_complain(struct fc_complaints *complaints, const char *name,

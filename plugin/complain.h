@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Log lines about requests that fail: one at the first of a class, one an hour
- * with a count while it lasts, and one when it is over. The read callback's
- * thread only. */
+ * with a count while it lasts, and one when it is over; no more of these than
+ * src/watch/turns.h allows. The read callback's thread only. */
 
 #ifndef FC_PLUGIN_COMPLAIN_H
 #define FC_PLUGIN_COMPLAIN_H
@@ -10,6 +10,7 @@
 #include "src/base/clock.h"
 #include "src/base/error.h"
 #include "src/watch/instance.h"
+#include "src/watch/turns.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,9 +24,11 @@ enum {
 struct fc_complaint {
   uint64_t seen;   /* failures at the last look */
   uint64_t logged; /* failures when the last line was written */
-  bool open;
+  bool open;       /* it fails ... */
+  bool told_open;  /* ... and that was the last that was told */
   int clean_reads;
-  int64_t next_ms;
+  int64_t next_ms; /* not told of again before, while it fails */
+  struct fc_turns turns;
 };
 
 struct fc_complaints {

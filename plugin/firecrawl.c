@@ -38,6 +38,18 @@
 /* In collectd's BaseDir, which is the daemon's working directory. */
 #define DEFAULT_STATE_FILE "firecrawl.db"
 
+/* How often the log hears of what others write: a JobFile, registrations. */
+static const struct fc_throttle_rule reports_rule = {20, 60 * 1000};
+
+static const struct {
+  int severity;
+  struct fc_throttle_rule rule;
+  const char *what; /* the ones that are left out did */
+} registration_lines[FC_REGISTRATION_COUNT] = {
+    [FC_REGISTRATION_CHANGED] = {LOG_NOTICE, {20, 60 * 1000}, "were taken"},
+    [FC_REGISTRATION_REFUSED] = {LOG_ERR, {1, 10 * 1000}, "were refused"},
+};
+
 /* How each line ends that says why init gives up. */
 #define NOTHING "; nothing is watched"
 
@@ -52,11 +64,13 @@ struct fc_member {
   struct fc_keyfile *keyfile;
   struct fc_source source;
   struct fc_complaints complaints;
+  struct fc_throttle reports;
 };
 
 /* The plugin's only mutable file-scope state: what the daemon has configured,
  * and what was made of it. */
 static struct {
+  enum fc_error libcurl_error; /* of its preparation */
   struct fc_config config;
   struct fc_metrics metrics;
   struct fc_journal *journal; /* the disk thread ends it */
@@ -71,7 +85,7 @@ static struct {
   /* Registrations that came while the daemon was still starting. */
   notification_t *early;
   size_t early_len;
-  struct fc_throttle refused; /* registrations */
+  struct fc_throttle registrations[FC_REGISTRATION_COUNT];
 } plugin = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int fc_config(oconfig_item_t *block) {
@@ -79,10 +93,10 @@ static int fc_config(oconfig_item_t *block) {
   return 0;
 }
 
-static void deliver_events(struct fc_member *member) {
+static void deliver_events(struct fc_member *member, struct fc_now now) {
   struct fc_delivery delivery;
   bool any = false;
-  while (fc_instance_take_event(member->instance, &delivery)) {
+  while (fc_instance_take_event(member->instance, now, &delivery)) {
     fc_notify_dispatch(fc_instance_settings(member->instance), &delivery.event);
     fc_instance_delivered(member->instance, &delivery);
     any = true;
@@ -91,21 +105,30 @@ static void deliver_events(struct fc_member *member) {
     fc_disk_wake(plugin.disk);
 }
 
-static void log_reports(struct fc_member *member) {
+static void log_reports(struct fc_member *member, struct fc_now now) {
   struct fc_report report;
-  while (fc_instance_take_report(member->instance, &report))
+  size_t left_out; /* the instance counts them itself */
+  while (fc_throttle_is_open(&member->reports, &reports_rule, now.mono_ms) &&
+         fc_instance_take_report(member->instance, &report)) {
+    (void)fc_throttle_pass(&member->reports, &reports_rule, now.mono_ms,
+                           &left_out);
     plugin_log(fc_notify_log_level(report.severity), "firecrawl plugin: %s: %s",
                fc_instance_settings(member->instance)->name, report.text);
+  }
 }
 
 /* How many were not logged one by one, when no further one comes to say so. */
-static void log_refused(struct fc_now now) {
-  pthread_mutex_lock(&plugin.lock);
-  size_t left_out =
-      fc_throttle_rest(&plugin.refused, FC_REGISTRATION_ERRORS_MS, now.mono_ms);
-  pthread_mutex_unlock(&plugin.lock);
-  if (left_out)
-    ERROR("firecrawl plugin: %zu more registrations were refused", left_out);
+static void log_registrations(struct fc_now now) {
+  for (int i = 0; i < FC_REGISTRATION_COUNT; i++) {
+    pthread_mutex_lock(&plugin.lock);
+    size_t left_out = fc_throttle_rest(
+        &plugin.registrations[i], &registration_lines[i].rule, now.mono_ms);
+    pthread_mutex_unlock(&plugin.lock);
+    if (left_out)
+      plugin_log(registration_lines[i].severity,
+                 "firecrawl plugin: %zu more registrations %s", left_out,
+                 registration_lines[i].what);
+  }
 }
 
 /* Always 0: an API that does not answer is a value, and the daemon suspends a
@@ -116,11 +139,11 @@ static int fc_read(user_data_t *user_data) {
   struct fc_now now = fc_clock_system.now(fc_clock_system.data);
   struct fc_stats stats;
   fc_instance_stats(member->instance, now, &stats);
-  log_reports(member);
-  log_refused(now);
+  log_reports(member, now);
+  log_registrations(now);
   fc_complain(&member->complaints, settings->name, &stats, now);
   fc_metrics_dispatch(&plugin.metrics, member->instance, &stats, now);
-  deliver_events(member);
+  deliver_events(member, now);
   return 0;
 }
 
@@ -217,7 +240,7 @@ static int init_instance(const struct fc_settings *settings) {
 }
 
 static int init_threads(void) {
-  enum fc_error error = fc_transport_curl_global_init();
+  enum fc_error error = plugin.libcurl_error;
   if (error) {
     ERROR("firecrawl plugin: libcurl %s cannot be used: %s" NOTHING,
           fc_transport_curl_version(),
@@ -287,7 +310,7 @@ static void free_early(void) {
   free(plugin.early);
   plugin.early = NULL;
   plugin.early_len = 0;
-  plugin.refused = (struct fc_throttle){0};
+  memset(plugin.registrations, 0, sizeof(plugin.registrations));
 }
 
 /* A disk that does not answer holds up no daemon that ends: what its thread may
@@ -364,40 +387,35 @@ static struct fc_instance *find_instance(const char *name) {
 
 /* What is to be logged of a registration. */
 struct line {
-  int severity;
-  size_t left_out; /* refused ones, that nothing was logged of */
+  enum fc_registration what;
+  size_t left_out; /* of its like, that nothing was logged of */
   char text[FC_REGISTRATION_TEXT_SIZE];
 };
 
 static void take_registration(const notification_t *notification,
                               struct line *line) {
   struct fc_now now = fc_clock_system.now(fc_clock_system.data);
-  switch (fc_registration_take(find_instance(notification->plugin_instance),
-                               notification, now, line->text)) {
-  case FC_REGISTRATION_NONE:
-    return;
-  case FC_REGISTRATION_REFUSED:
-    line->severity = LOG_ERR;
-    if (!fc_throttle_pass(&plugin.refused, FC_REGISTRATION_ERRORS_MS,
-                          now.mono_ms, &line->left_out))
-      line->text[0] = '\0';
-    return;
-  case FC_REGISTRATION_CHANGED:
-    line->severity = LOG_NOTICE;
+  line->what =
+      fc_registration_take(find_instance(notification->plugin_instance),
+                           notification, now, line->text);
+  if (line->text[0] && !fc_throttle_pass(&plugin.registrations[line->what],
+                                         &registration_lines[line->what].rule,
+                                         now.mono_ms, &line->left_out))
+    line->text[0] = '\0';
+  if (line->what == FC_REGISTRATION_CHANGED)
     fc_disk_wake(plugin.disk);
-    break;
-  case FC_REGISTRATION_KNOWN:
-    break;
-  }
-  fc_poller_wake(plugin.poller);
+  if (line->what == FC_REGISTRATION_CHANGED ||
+      line->what == FC_REGISTRATION_KNOWN)
+    fc_poller_wake(plugin.poller);
 }
 
 static void log_line(const struct line *line) {
+  int severity = registration_lines[line->what].severity;
   if (line->left_out)
-    plugin_log(line->severity, "firecrawl plugin: %s (%zu more were refused)",
-               line->text, line->left_out);
+    plugin_log(severity, "firecrawl plugin: %s (%zu more %s)", line->text,
+               line->left_out, registration_lines[line->what].what);
   else if (line->text[0])
-    plugin_log(line->severity, "firecrawl plugin: %s", line->text);
+    plugin_log(severity, "firecrawl plugin: %s", line->text);
 }
 
 static void keep_early(const notification_t *notification) {
@@ -406,7 +424,7 @@ static void keep_early(const notification_t *notification) {
                                              sizeof(*notification))
                               : NULL;
   if (!early) {
-    fc_throttle_leave_out(&plugin.refused);
+    fc_throttle_leave_out(&plugin.registrations[FC_REGISTRATION_REFUSED]);
     return;
   }
   plugin.early = early;
@@ -494,6 +512,8 @@ static int fc_shutdown(void) {
 void module_register(void);
 
 __attribute__((visibility("default"))) void module_register(void) {
+  /* Before another plugin prepares libcurl, if that is to be. */
+  plugin.libcurl_error = fc_transport_curl_global_init();
   plugin_register_complex_config("firecrawl", fc_config);
   plugin_register_init("firecrawl", fc_init);
   plugin_register_shutdown("firecrawl", fc_shutdown);

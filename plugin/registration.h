@@ -17,10 +17,7 @@
 
 #include <stdbool.h>
 
-enum {
-  FC_REGISTRATION_TEXT_SIZE = 512,
-  FC_REGISTRATION_ERRORS_MS = 10 * 1000 /* between two errors at least */
-};
+enum { FC_REGISTRATION_TEXT_SIZE = 512 };
 
 /* Whether a notification of our plugin may be a registration at all. Those
  * about a metric, of the threshold plugin or our own, are none. */
@@ -30,7 +27,8 @@ enum fc_registration {
   FC_REGISTRATION_NONE,    /* it is for another host's collectd */
   FC_REGISTRATION_KNOWN,   /* there is nothing new in it */
   FC_REGISTRATION_CHANGED, /* `text` is what it has changed */
-  FC_REGISTRATION_REFUSED  /* `text` is why */
+  FC_REGISTRATION_REFUSED, /* `text` is why */
+  FC_REGISTRATION_COUNT
 };
 
 /* Takes one that names this instance; NULL: there is no such instance. `text`

@@ -92,7 +92,7 @@ static void say(struct watch *watch, int64_t now_s, const char *text) {
 static void take_events(struct watch *watch, struct fc_now now) {
   struct fc_delivery delivery;
   char message[FC_EVENT_MESSAGE_SIZE];
-  while (fc_instance_take_event(watch->instance, &delivery)) {
+  while (fc_instance_take_event(watch->instance, now, &delivery)) {
     struct ctl_watched *job = find(watch, delivery.event.id);
     if (job)
       ctl_watched_take_event(job, &delivery.event);

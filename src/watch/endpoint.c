@@ -31,11 +31,12 @@ static void add_event(struct fc_endpoint *endpoint, enum fc_event_type type,
 static void look_at_sunset(struct fc_endpoint *endpoint, bool answers,
                            int64_t now_s) {
   struct fc_endpoint_record *warned = &endpoint->warned;
+  const struct fc_endpoint_record *told = &endpoint->told;
   int64_t left_s = endpoint->sunset_s - now_s;
   bool last = left_s <= FC_SUNSET_LAST_WARNING_S;
   if (left_s <= 0) {
     endpoint->has_sunset = !answers;
-    fc_outbox_take_back(event_of(endpoint, FC_EVENT_ENDPOINT_SUNSET));
+    (void)fc_outbox_take_back(event_of(endpoint, FC_EVENT_ENDPOINT_SUNSET));
     return;
   }
   if (warned->sunset_reported_s == endpoint->sunset_s &&
@@ -43,14 +44,18 @@ static void look_at_sunset(struct fc_endpoint *endpoint, bool answers,
     return;
   warned->sunset_reported_s = endpoint->sunset_s;
   warned->last_warning_given = last;
-  add_event(endpoint, FC_EVENT_ENDPOINT_SUNSET, now_s);
+  if (told->sunset_reported_s == endpoint->sunset_s &&
+      (!last || told->last_warning_given))
+    (void)fc_outbox_take_back(event_of(endpoint, FC_EVENT_ENDPOINT_SUNSET));
+  else
+    add_event(endpoint, FC_EVENT_ENDPOINT_SUNSET, now_s);
 }
 
 /* Where its end was told and its return was not, nobody has to hear of the
  * end again. */
 static void has_gone(struct fc_endpoint *endpoint, int64_t now_s) {
   struct fc_outbox_event *back = event_of(endpoint, FC_EVENT_ENDPOINT_BACK);
-  fc_outbox_take_back(back);
+  (void)fc_outbox_take_back(back);
   endpoint->warned.gone_reported = true;
   if (!endpoint->told.gone_reported || fc_outbox_is_pending(back))
     add_event(endpoint, FC_EVENT_ENDPOINT_GONE, now_s);
@@ -58,7 +63,7 @@ static void has_gone(struct fc_endpoint *endpoint, int64_t now_s) {
 
 static void has_come_back(struct fc_endpoint *endpoint, int64_t now_s) {
   struct fc_outbox_event *gone = event_of(endpoint, FC_EVENT_ENDPOINT_GONE);
-  fc_outbox_take_back(gone);
+  (void)fc_outbox_take_back(gone);
   endpoint->warned.gone_reported = false;
   if (endpoint->told.gone_reported || fc_outbox_is_pending(gone))
     add_event(endpoint, FC_EVENT_ENDPOINT_BACK, now_s);
@@ -104,15 +109,35 @@ static void say(const struct fc_endpoint *endpoint, struct fc_event *event) {
     fc_text_append(text, size, &used, "; use %s instead", successor);
 }
 
-bool fc_endpoint_take(struct fc_endpoint *endpoint, struct fc_event *event) {
-  size_t i = fc_outbox_next(endpoint->events, FC_ENDPOINT_EVENTS,
-                            /* durable = */ false);
-  if (i == FC_ENDPOINT_EVENTS)
+static struct fc_turns *turns_of(struct fc_endpoint *endpoint,
+                                 enum fc_event_type type) {
+  return type == FC_EVENT_ENDPOINT_SUNSET ? &endpoint->sunset_turns
+                                          : &endpoint->turns;
+}
+
+/* The first event that is not held back; FC_EVENT_ENDPOINT_END: there is none.
+ */
+static enum fc_event_type next_event(struct fc_endpoint *endpoint,
+                                     int64_t now_ms) {
+  enum fc_event_type type = FC_EVENT_ENDPOINT_GONE;
+  while (
+      type < FC_EVENT_ENDPOINT_END &&
+      (!fc_outbox_is_ready(event_of(endpoint, type), /* durable = */ false) ||
+       fc_turns_are_held(turns_of(endpoint, type), now_ms)))
+    type++;
+  return type;
+}
+
+bool fc_endpoint_take(struct fc_endpoint *endpoint, struct fc_event *event,
+                      int64_t now_ms) {
+  enum fc_event_type type = next_event(endpoint, now_ms);
+  if (type == FC_EVENT_ENDPOINT_END)
     return false;
-  fc_outbox_take(&endpoint->events[i]);
-  event->type = FC_EVENT_ENDPOINT_GONE + (enum fc_event_type)i;
+  fc_outbox_take(event_of(endpoint, type));
+  event->type = type;
   event->kind = endpoint->kind->id;
-  event->start_s = endpoint->start_s[i];
+  event->start_s = endpoint->start_s[type - FC_EVENT_ENDPOINT_GONE];
+  event->is_last = fc_turns_tell(turns_of(endpoint, type), now_ms);
   say(endpoint, event);
   return true;
 }

@@ -13,6 +13,7 @@
 #include "src/watch/event.h"
 #include "src/watch/outbox.h"
 #include "src/watch/record.h"
+#include "src/watch/turns.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +31,7 @@ struct fc_endpoint {
   struct fc_endpoint_record told;   /* ... and what of that was delivered */
   bool unsaved, saving;             /* `told` */
   struct fc_outbox_event events[FC_ENDPOINT_EVENTS];
+  struct fc_turns turns, sunset_turns; /* of gone and back, and of dates */
   int64_t start_s[FC_ENDPOINT_EVENTS]; /* when each came about, epoch */
   char successor[FC_WORD_SIZE];
 };
@@ -48,8 +50,9 @@ bool fc_endpoint_learn(struct fc_endpoint *endpoint,
                        const struct fc_result *result, int64_t now_s,
                        bool doubted);
 
-/* Takes the next event; false where there is none. */
-bool fc_endpoint_take(struct fc_endpoint *endpoint, struct fc_event *event);
+/* Takes the next event; false where there is none, or it is held back. */
+bool fc_endpoint_take(struct fc_endpoint *endpoint, struct fc_event *event,
+                      int64_t now_ms);
 
 /* The event that was taken was delivered. */
 void fc_endpoint_deliver(struct fc_endpoint *endpoint, enum fc_event_type type);

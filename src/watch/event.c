@@ -3,8 +3,10 @@
 #include "src/watch/event.h"
 
 #include "src/base/text.h"
+#include "src/watch/turns.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static const struct {
   const char *name;
@@ -57,16 +59,20 @@ static const char *kind_name(const struct fc_event *event) {
 
 const char *fc_event_message(const struct fc_event *event,
                              char message[FC_EVENT_MESSAGE_SIZE]) {
-  enum { SIZE = FC_EVENT_MESSAGE_SIZE };
+  static const char last[] = "; " FC_TURNS_LAST;
+  const size_t size =
+      FC_EVENT_MESSAGE_SIZE - (event->is_last ? sizeof(last) - 1 : 0);
   size_t used = 0;
   message[0] = '\0';
-  fc_text_append(message, SIZE, &used, "%s", kind_name(event));
+  fc_text_append(message, size, &used, "%s", kind_name(event));
   if (event->type < FC_EVENT_JOB_COUNT)
-    fc_text_append(message, SIZE, &used, " %s (%s)", event->name, event->id);
-  fc_text_append(message, SIZE, &used, "%s%s", used ? " " : "",
+    fc_text_append(message, size, &used, " %s (%s)", event->name, event->id);
+  fc_text_append(message, size, &used, "%s%s", used ? " " : "",
                  rows[event->type].says);
   if (event->text[0])
-    fc_text_append(message, SIZE, &used, ": %s", event->text);
+    fc_text_append(message, size, &used, ": %s", event->text);
+  if (event->is_last)
+    (void)strcat(message, last);
   return message;
 }
 

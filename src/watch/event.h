@@ -63,7 +63,8 @@ struct fc_event {
   unsigned round;          /* how often it has come about, of a job's */
   int64_t start_s;         /* when the trouble began, epoch; of all others */
   bool possible_duplicate; /* may have been delivered before a crash */
-  enum fc_kind_id kind;    /* FC_KIND_COUNT: none */
+  bool is_last;         /* further changes are held back (src/watch/turns.h) */
+  enum fc_kind_id kind; /* FC_KIND_COUNT: none */
   /* Of a job, from here on. */
   enum fc_status status, previous;
   bool has_expires_at;
@@ -85,7 +86,8 @@ enum {
 };
 
 /* The one line that says it, cut at a UTF-8 boundary:
- * "extract nightly-prices (ID) failed: TEXT". Returns message. */
+ * "extract nightly-prices (ID) failed: TEXT"; that further changes are held
+ * back stands whole at its end. Returns message. */
 const char *fc_event_message(const struct fc_event *event,
                              char message[FC_EVENT_MESSAGE_SIZE]);
 

@@ -60,8 +60,10 @@ int64_t fc_instance_interval_ms(const struct fc_instance *instance) {
 void fc_instance_add_events(struct fc_instance *instance, struct fc_job *job,
                             unsigned events) {
   struct fc_outbox_event *outbox = job->outbox.event;
-  if (events & FC_EVENT_BIT(FC_EVENT_LOST))
-    fc_outbox_take_back(&outbox[FC_EVENT_FOUND]);
+  /* Whoever has not heard that it was found takes it for lost already. */
+  if (events & FC_EVENT_BIT(FC_EVENT_LOST) &&
+      fc_outbox_take_back(&outbox[FC_EVENT_FOUND]))
+    events &= ~FC_EVENT_BIT(FC_EVENT_LOST);
   for (unsigned type = 0; type < FC_EVENT_JOB_COUNT; type++)
     if (events & FC_EVENT_BIT(type))
       fc_outbox_add(&outbox[type], (enum fc_status)job->facts.status,
@@ -75,11 +77,40 @@ struct fc_outbox_event *fc_instance_event(struct fc_instance *instance,
   return &instance->events[type - FC_EVENT_ENDPOINT_END];
 }
 
+enum fc_subject fc_instance_subject(enum fc_event_type type) {
+  return type >= FC_EVENT_STATE_UNUSABLE ? FC_SUBJECT_STATE
+         : type >= FC_EVENT_JOBS_REFUSED ? FC_SUBJECT_JOBS
+                                         : FC_SUBJECT_API;
+}
+
 void fc_instance_take_back(struct fc_instance *instance, unsigned events) {
   for (unsigned type = FC_EVENT_ENDPOINT_END; type < FC_EVENT_COUNT; type++)
     if (events & FC_EVENT_BIT(type))
-      fc_outbox_take_back(
+      (void)fc_outbox_take_back(
           fc_instance_event(instance, (enum fc_event_type)type));
+}
+
+/* What is over before it was told, where such changes are held back. */
+static unsigned undone_by(const struct fc_instance *instance,
+                          enum fc_event_type type) {
+  static const unsigned undone[FC_EVENT_COUNT] = {
+      [FC_EVENT_API_USABLE] = FC_EVENTS_OF_API_TROUBLE,
+      [FC_EVENT_API_IDLE] = FC_EVENTS_OF_API_TROUBLE,
+      [FC_EVENT_JOBS_ACCEPTED] = FC_EVENT_BIT(FC_EVENT_JOBS_REFUSED),
+      [FC_EVENT_STATE_USABLE] = FC_EVENT_BIT(FC_EVENT_STATE_UNUSABLE),
+  };
+  return instance->subjects[fc_instance_subject(type)].turns.told ==
+                 FC_TURNS_MAX
+             ? undone[type]
+             : 0;
+}
+
+static bool is_pending(struct fc_instance *instance, unsigned events) {
+  for (unsigned type = FC_EVENT_ENDPOINT_END; type < FC_EVENT_COUNT; type++)
+    if (events & FC_EVENT_BIT(type) && fc_outbox_is_pending(fc_instance_event(
+                                           instance, (enum fc_event_type)type)))
+      return true;
+  return false;
 }
 
 void fc_instance_add_event(struct fc_instance *instance,
@@ -96,7 +127,11 @@ void fc_instance_add_event(struct fc_instance *instance,
       [FC_EVENT_JOBS_REFUSED] = FC_EVENT_BIT(FC_EVENT_JOBS_ACCEPTED),
       [FC_EVENT_STATE_UNUSABLE] = FC_EVENT_BIT(FC_EVENT_STATE_USABLE),
   };
-  fc_instance_take_back(instance, no_longer_hold[type]);
+  unsigned over = no_longer_hold[type] | undone_by(instance, type);
+  fc_instance_take_back(instance, over);
+  if (instance->subjects[fc_instance_subject(type)].told == type &&
+      !is_pending(instance, over))
+    return;
   instance->start_s[type - FC_EVENT_ENDPOINT_END] = start_s;
   fc_outbox_add(fc_instance_event(instance, type), FC_STATUS_NONE,
                 FC_STATUS_NONE);
@@ -109,11 +144,13 @@ void fc_instance_set_timer(struct fc_instance *instance, struct fc_job *job,
   int64_t sure_ms = fc_serverclock_sure_ms(&instance->clock, now);
   if (sure_ms > now.mono_ms)
     wait_s = (sure_ms - now.mono_ms + 999) / 1000;
-  if (at_s == FC_NEVER || wait_s > INT32_MAX)
+  int64_t at_ms = fc_max64(fc_job_turn_ms(job), sure_ms);
+  if (at_s != FC_NEVER && wait_s <= INT32_MAX)
+    at_ms = fc_min64(at_ms, now.mono_ms + fc_max64(0, wait_s) * 1000);
+  if (at_ms == FC_NEVER)
     fc_heap_remove(&instance->registry.timers, &job->timer);
   else
-    fc_heap_set(&instance->registry.timers, &job->timer,
-                now.mono_ms + fc_max64(0, wait_s) * 1000);
+    fc_heap_set(&instance->registry.timers, &job->timer, at_ms);
 }
 
 void fc_instance_changed(struct fc_instance *instance, struct fc_job *job,

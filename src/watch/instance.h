@@ -185,9 +185,10 @@ struct fc_delivery {
   struct fc_job *job; /* the instance's; only to be handed back */
 };
 
-/* Takes the next event; false when there is none. Each must come back through
+/* Takes the next event; false when there is none, or all are held back
+ * (src/watch/turns.h). Each must come back through
  * fc_instance_delivered before the next is taken. */
-bool fc_instance_take_event(struct fc_instance *instance,
+bool fc_instance_take_event(struct fc_instance *instance, struct fc_now now,
                             struct fc_delivery *delivery);
 
 /* The event was handed to collectd. */

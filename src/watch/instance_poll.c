@@ -71,7 +71,7 @@ void fc_instance_tick_job(struct fc_instance *instance, struct fc_job *job,
     fc_instance_set_timer(instance, job, now);
     return;
   }
-  unsigned events = fc_job_tick(job, &instance->rules,
+  unsigned events = fc_job_tick(job, &instance->rules, now.mono_ms,
                                 fc_instance_epoch_s(instance, now), &ended);
   fc_instance_add_events(instance, job, events);
   if (events || ended)
@@ -304,15 +304,20 @@ static void report_under_lock(struct fc_instance *instance, const char *format,
 /* The API has learnt a word that we have not: said when a job comes to it, but
  * not for each of the jobs that come to the same one. */
 static void report_unknown_word(struct fc_instance *instance,
-                                const struct fc_job *job, const char *word) {
-  if (instance->has_unknown_word && strcmp(word, instance->unknown_word) == 0)
+                                const struct fc_job *job, const char *word,
+                                int64_t now_ms) {
+  if ((instance->has_unknown_word &&
+       strcmp(word, instance->unknown_word) == 0) ||
+      fc_turns_are_held(&instance->word_turns, now_ms))
     return;
+  bool last = fc_turns_tell(&instance->word_turns, now_ms);
   instance->has_unknown_word = true;
   fc_text_copy(instance->unknown_word, sizeof(instance->unknown_word), word);
   report_under_lock(instance,
                     "%s %s has the status \"%s\", which this version does not "
-                    "know: it counts as unknown",
-                    fc_kind_get(job->history.kind)->name, job->id, word);
+                    "know: it counts as unknown%s",
+                    fc_kind_get(job->history.kind)->name, job->id, word,
+                    last ? "; " FC_TURNS_LAST : "");
 }
 
 /* It was asked before it was known what the job is. */
@@ -362,7 +367,8 @@ static void apply(struct fc_instance *instance, struct fc_job *job,
   fc_instance_add_events(instance, job, events);
   if (job->facts.status == FC_STATUS_UNKNOWN &&
       before.status != FC_STATUS_UNKNOWN)
-    report_unknown_word(instance, job, result->reply.status_word);
+    report_unknown_word(instance, job, result->reply.status_word,
+                        moment->mono_ms);
   if (events || before.status != job->facts.status ||
       stalled != job->history.stalled)
     fc_instance_changed(instance, job, true);

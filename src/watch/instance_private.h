@@ -23,10 +23,19 @@
 #include "src/watch/schedule.h"
 #include "src/watch/serverclock.h"
 #include "src/watch/stats.h"
+#include "src/watch/turns.h"
 
 #include <pthread.h>
 
 enum { INSTANCE_EVENTS = FC_EVENT_COUNT - FC_EVENT_ENDPOINT_END };
+
+/* What an instance's own events are about. */
+enum fc_subject {
+  FC_SUBJECT_API,
+  FC_SUBJECT_JOBS,
+  FC_SUBJECT_STATE,
+  FC_SUBJECT_COUNT
+};
 
 struct fc_instance {
   const struct fc_settings *settings;
@@ -45,9 +54,13 @@ struct fc_instance {
   struct fc_endpoint endpoints[FC_KIND_COUNT];
   struct fc_outbox_event events[INSTANCE_EVENTS]; /* the instance's own */
   int64_t start_s[INSTANCE_EVENTS]; /* when each one's trouble began, epoch */
-  struct fc_queue owing;            /* jobs with events to be delivered */
-  struct fc_queue unsaved, saving;  /* jobs that the state file lacks, and those
-                                       being written to it */
+  struct {
+    struct fc_turns turns;
+    enum fc_event_type told; /* the last that was; 0: none */
+  } subjects[FC_SUBJECT_COUNT];
+  struct fc_queue owing;           /* jobs with events to be delivered */
+  struct fc_queue unsaved, saving; /* jobs that the state file lacks, and those
+                                      being written to it */
   bool attached;    /* to a state file: it follows, and events wait for it */
   bool save_urgent; /* a change that must not wait */
   bool unsure;      /* listed jobs may have been reported before */
@@ -61,6 +74,7 @@ struct fc_instance {
   int64_t state_since_s;               /* epoch */
   char state_text[FC_ERROR_TEXT_SIZE]; /* why */
   bool has_unknown_word;
+  struct fc_turns word_turns;
   char unknown_word[FC_WORD_SIZE]; /* the last one that was reported */
 
   bool has_poll_age, pass_has_age; /* of the last and the current pass */
@@ -106,7 +120,8 @@ void fc_instance_add_events(struct fc_instance *instance, struct fc_job *job,
                             unsigned events);
 
 /* Queues an event of the instance. It takes back those that no longer hold and
- * that nobody has heard of yet, so that what is reported last is how it is.
+ * that nobody has heard of yet, so that what is reported last is how it is;
+ * where that is what was told last, there is nothing to be told.
  * `start_s` is when the trouble began, epoch. */
 void fc_instance_add_event(struct fc_instance *instance,
                            enum fc_event_type type, int64_t start_s);
@@ -114,6 +129,9 @@ void fc_instance_add_event(struct fc_instance *instance,
 /* Takes back a set of the instance's events, of those that nobody has heard
  * of. */
 void fc_instance_take_back(struct fc_instance *instance, unsigned events);
+
+/* What an event of the instance is about. */
+enum fc_subject fc_instance_subject(enum fc_event_type type);
 
 /* One of these events of the instance. */
 struct fc_outbox_event *fc_instance_event(struct fc_instance *instance,

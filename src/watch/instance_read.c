@@ -164,7 +164,7 @@ static void fill_event(const struct fc_job *job, enum fc_event_type type,
     fc_text_copy(event->text, sizeof(event->text), job->error);
 }
 
-static bool take_job_event(struct fc_instance *instance,
+static bool take_job_event(struct fc_instance *instance, struct fc_now now,
                            struct fc_delivery *delivery) {
   struct fc_job *job = first_owing(instance);
   if (!job)
@@ -175,14 +175,18 @@ static bool take_job_event(struct fc_instance *instance,
     return false;
   fc_outbox_take(&job->outbox.event[type]);
   fill_event(job, (enum fc_event_type)type, &delivery->event);
+  delivery->event.is_last =
+      fc_job_tell(job, (enum fc_event_type)type, now.mono_ms);
+  if (delivery->event.is_last)
+    fc_instance_set_timer(instance, job, now);
   delivery->job = job;
   return true;
 }
 
 static bool take_endpoint_event(struct fc_instance *instance,
-                                struct fc_event *event) {
+                                struct fc_event *event, int64_t now_ms) {
   for (size_t i = 0; i < FC_KIND_COUNT; i++)
-    if (fc_endpoint_take(&instance->endpoints[i], event))
+    if (fc_endpoint_take(&instance->endpoints[i], event, now_ms))
       return true;
   return false;
 }
@@ -203,30 +207,47 @@ static const char *text_of(const struct fc_instance *instance,
   }
 }
 
+/* The first event of the instance that is not held back. */
+static enum fc_event_type next_event(const struct fc_instance *instance,
+                                     int64_t now_ms) {
+  size_t i = 0;
+  while ((i += fc_outbox_next(instance->events + i, INSTANCE_EVENTS - i,
+                              /* durable = */ false)) < INSTANCE_EVENTS) {
+    enum fc_event_type type = FC_EVENT_ENDPOINT_END + (enum fc_event_type)i++;
+    if (!fc_turns_are_held(&instance->subjects[fc_instance_subject(type)].turns,
+                           now_ms))
+      return type;
+  }
+  return FC_EVENT_COUNT;
+}
+
 static bool take_instance_event(struct fc_instance *instance,
-                                struct fc_event *event) {
-  size_t i = fc_outbox_next(instance->events, INSTANCE_EVENTS,
-                            /* durable = */ false);
-  if (i == INSTANCE_EVENTS)
+                                struct fc_event *event, int64_t now_ms) {
+  enum fc_event_type type = next_event(instance, now_ms);
+  if (type == FC_EVENT_COUNT)
     return false;
+  size_t i = (size_t)(type - FC_EVENT_ENDPOINT_END);
+  enum fc_subject subject = fc_instance_subject(type);
   fc_outbox_take(&instance->events[i]);
-  event->type = FC_EVENT_ENDPOINT_END + (enum fc_event_type)i;
+  event->type = type;
   event->start_s = instance->start_s[i];
+  event->is_last = fc_turns_tell(&instance->subjects[subject].turns, now_ms);
+  instance->subjects[subject].told = type;
   fc_text_copy(event->text, sizeof(event->text),
                text_of(instance, event->type));
   return true;
 }
 
-bool fc_instance_take_event(struct fc_instance *instance,
+bool fc_instance_take_event(struct fc_instance *instance, struct fc_now now,
                             struct fc_delivery *delivery) {
   memset(delivery, 0, sizeof(*delivery));
   delivery->event.kind = FC_KIND_COUNT;
   delivery->event.status = FC_STATUS_NONE;
   delivery->event.previous = FC_STATUS_NONE;
   fc_instance_lock(instance);
-  bool found = take_instance_event(instance, &delivery->event) ||
-               take_endpoint_event(instance, &delivery->event) ||
-               take_job_event(instance, delivery);
+  bool found = take_instance_event(instance, &delivery->event, now.mono_ms) ||
+               take_endpoint_event(instance, &delivery->event, now.mono_ms) ||
+               take_job_event(instance, now, delivery);
   fc_instance_unlock(instance);
   return found;
 }

@@ -7,6 +7,7 @@
 #include "src/base/clock.h"
 #include "src/base/macros.h"
 #include "src/watch/event.h"
+#include "src/watch/turns.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,16 @@ static bool is_stalled(const struct fc_job *job,
 }
 
 /* What the state before says of a job that is seen unfinished. */
+/* It is told that the job is lost, or found, unless that is held back. */
+static unsigned turn(struct fc_job *job, int64_t mono_ms) {
+  struct fc_turns turns = {job->turned_s, job->turns};
+  bool lost = job->facts.status == FC_STATUS_LOST;
+  if (fc_turns_are_held(&turns, mono_ms))
+    return 0;
+  fc_history_set(&job->history, FC_PAST_LOST_REPORTED, lost);
+  return lost ? FC_EVENT_BIT(FC_EVENT_LOST) : FC_EVENT_BIT(FC_EVENT_FOUND);
+}
+
 static unsigned apply_unfinished(struct fc_job *job,
                                  const struct fc_job_rules *rules,
                                  const struct fc_moment *moment) {
@@ -57,10 +68,8 @@ static unsigned apply_unfinished(struct fc_job *job,
     job->history.has_processing_since = true;
     stamp(job, FC_STAMP_PROCESSING, moment->now_s);
   }
-  if (fc_history_has(&job->history, FC_PAST_LOST_REPORTED)) {
-    fc_history_set(&job->history, FC_PAST_LOST_REPORTED, false);
-    events |= FC_EVENT_BIT(FC_EVENT_FOUND);
-  }
+  if (fc_history_has(&job->history, FC_PAST_LOST_REPORTED))
+    events |= turn(job, moment->mono_ms);
   job->history.stalled = is_stalled(job, rules, moment);
   if (job->history.stalled &&
       !fc_history_has(&job->history, FC_PAST_STALL_REPORTED)) {
@@ -145,7 +154,7 @@ static unsigned apply_status(struct fc_job *job,
 
 void fc_job_miss(struct fc_job *job, int64_t mono_ms) {
   if (!job->missing)
-    job->missing_since_ms = mono_ms;
+    job->missing_since_s = (int32_t)((mono_ms + 999) / 1000);
   job->missing = true;
 }
 
@@ -161,7 +170,8 @@ static bool is_lost(const struct fc_job *job, enum fc_answer answer,
                     const struct fc_moment *moment) {
   return answer != FC_ANSWER_NOT_FOUND || job->facts.status == FC_STATUS_LOST ||
          has_expired(job, moment) ||
-         moment->mono_ms - job->missing_since_ms >= FC_JOB_MISSING_MS;
+         moment->mono_ms - job->missing_since_s * INT64_C(1000) >=
+             FC_JOB_MISSING_MS;
 }
 
 static const char *reason_of_loss(const struct fc_job *job,
@@ -190,11 +200,10 @@ static unsigned apply_missing(struct fc_job *job, enum fc_answer answer,
   job->history.has_ended = true;
   stamp(job, FC_STAMP_ENDED, moment->now_s);
   fc_job_keep_error(job, reason_of_loss(job, answer, result, moment));
-  if (answer == FC_ANSWER_GONE ||
-      fc_history_has(&job->history, FC_PAST_LOST_REPORTED))
-    return 0;
-  fc_history_set(&job->history, FC_PAST_LOST_REPORTED, true);
-  return FC_EVENT_BIT(FC_EVENT_LOST);
+  return answer == FC_ANSWER_GONE ||
+                 fc_history_has(&job->history, FC_PAST_LOST_REPORTED)
+             ? 0
+             : turn(job, moment->mono_ms);
 }
 
 unsigned fc_job_apply(struct fc_job *job, const struct fc_job_rules *rules,
@@ -248,9 +257,37 @@ static int64_t silence_at(const struct fc_job *job,
              : FC_NEVER;
 }
 
+/* A job that a 410 made lost has no text, and is not told of. */
+static bool is_told_otherwise(const struct fc_job *job) {
+  bool told = fc_history_has(&job->history, FC_PAST_LOST_REPORTED);
+  return job->facts.status == FC_STATUS_LOST
+             ? !told && job->error
+             : told && !fc_status_is_final(job->facts.status);
+}
+
+int64_t fc_job_turn_ms(const struct fc_job *job) {
+  return job->turns == FC_TURNS_MAX && is_told_otherwise(job)
+             ? fc_turns_free_ms(&(struct fc_turns){job->turned_s, job->turns})
+             : FC_NEVER;
+}
+
+bool fc_job_tell(struct fc_job *job, enum fc_event_type type, int64_t mono_ms) {
+  struct fc_turns turns = {job->turned_s, job->turns};
+  if (type != FC_EVENT_LOST && type != FC_EVENT_FOUND)
+    return false;
+  bool last = fc_turns_tell(&turns, mono_ms);
+  job->turned_s = turns.last_s;
+  job->turns = turns.told & 3U;
+  if (last && fc_outbox_take_back(
+                  &job->outbox.event[type == FC_EVENT_LOST ? FC_EVENT_FOUND
+                                                           : FC_EVENT_LOST]))
+    fc_history_set(&job->history, FC_PAST_LOST_REPORTED, type == FC_EVENT_LOST);
+  return last;
+}
+
 unsigned fc_job_tick(struct fc_job *job, const struct fc_job_rules *rules,
-                     int64_t now_s, bool *ended) {
-  unsigned events = 0;
+                     int64_t mono_ms, int64_t now_s, bool *ended) {
+  unsigned events = mono_ms >= fc_job_turn_ms(job) ? turn(job, mono_ms) : 0;
   if (now_s >= expiry_warning_at(job, rules)) {
     fc_history_set(&job->history, FC_PAST_EXPIRY_REPORTED, true);
     /* Of a result that is gone already there is nothing to warn. */

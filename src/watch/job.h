@@ -69,11 +69,12 @@ struct fc_job {
   struct fc_name *name;  /* shared by all jobs of that name */
   char *id;              /* in the job's own allocation */
   char *error; /* the API's text of an ended or lost job; NULL: none */
-  int64_t missing_since_ms; /* monotonic; valid if `missing` */
-  int64_t last_asked_ms;    /* ... or when it came, if it was never asked for */
-  struct fc_facts facts;    /* what the API said last */
+  int64_t last_asked_ms; /* ... or when it came, if it was never asked for */
+  struct fc_facts facts; /* what the API said last */
   struct fc_history history;
   struct fc_outbox outbox;
+  int32_t missing_since_s; /* monotonic, rounded up; valid if `missing` */
+  uint32_t turned_s;       /* when it was told last that it was lost or found */
   uint32_t phase_ms;       /* of its turns, within the interval */
   uint32_t stalled_till_s; /* it is shown as one that was stalled, monotonic */
   uint8_t failures : 4; /* requests in a row that failed, up to ..._COUNT_MAX */
@@ -91,6 +92,7 @@ struct fc_job {
   bool shown : 1;    /* the reader has shown how it ended */
   bool overdue : 1;  /* its series are to end once it was shown */
   bool restored : 1; /* it was in the state file: older than any that was not */
+  uint8_t turns : 2; /* how often that was told: fc_turns */
 };
 
 /* A job of which nothing is known; all else in it is zero. */
@@ -135,15 +137,23 @@ bool fc_job_has_pending(const struct fc_job *job);
 /* What is to be delivered of the job, now or later, may be a repeat. */
 void fc_job_doubt(struct fc_job *job);
 
-/* What time alone brings at now_s: returns events, and sets *ended when the
- * job's own series end now. They do not before the reader has shown how it
+/* What time alone brings: returns events, and sets *ended when the job's own
+ * series end now. They do not before the reader has shown how it
  * ended: job->overdue says that this is all it waits for. */
 unsigned fc_job_tick(struct fc_job *job, const struct fc_job_rules *rules,
-                     int64_t now_s, bool *ended);
+                     int64_t mono_ms, int64_t now_s, bool *ended);
 
 /* When fc_job_tick is next of use, epoch seconds; FC_NEVER if never. */
 int64_t fc_job_timer_s(const struct fc_job *job,
                        const struct fc_job_rules *rules);
+
+/* The same, monotonic: when it may be told that the job is lost, or found,
+ * which was held back (src/watch/turns.h). */
+int64_t fc_job_turn_ms(const struct fc_job *job);
+
+/* An event is being told. True when it was the last of its kind for an hour;
+ * the one that would follow it at once is held back. */
+bool fc_job_tell(struct fc_job *job, enum fc_event_type type, int64_t mono_ms);
 
 /* Seconds in processing so far, or in all; false where they were not seen, and
  * where the moment is not `sure` and they began on another run's clock. */

@@ -36,11 +36,12 @@ void fc_outbox_add(struct fc_outbox_event *event, enum fc_status status,
   set_stage(event, FC_OUTBOX_OWED);
 }
 
-void fc_outbox_take_back(struct fc_outbox_event *event) {
+bool fc_outbox_take_back(struct fc_outbox_event *event) {
   if (event->stage == FC_OUTBOX_NONE || event->stage >= FC_OUTBOX_TAKEN)
-    return;
+    return false;
   event->round--;
   set_stage(event, event->round ? FC_OUTBOX_DELIVERED : FC_OUTBOX_NONE);
+  return true;
 }
 
 bool fc_outbox_is_ready(const struct fc_outbox_event *event, bool durable) {

@@ -45,8 +45,9 @@ struct fc_outbox_event {
 void fc_outbox_add(struct fc_outbox_event *event, enum fc_status status,
                    enum fc_status previous);
 
-/* It no longer holds. Nothing changes once it was taken. */
-void fc_outbox_take_back(struct fc_outbox_event *event);
+/* It no longer holds: true when it was on its way. Nothing changes once it was
+ * taken. */
+bool fc_outbox_take_back(struct fc_outbox_event *event);
 
 /* True from owed until delivered. */
 bool fc_outbox_is_pending(const struct fc_outbox_event *event);

@@ -186,7 +186,7 @@ int bench_day(int argc, char **argv) {
 /* The read callback's part: what is due is handed over. */
 static int64_t deliver(int64_t latest_ms) {
   struct fc_delivery delivery;
-  while (fc_instance_take_event(instance, &delivery)) {
+  while (fc_instance_take_event(instance, network_now(NULL), &delivery)) {
     size_t job = strtoul(delivery.event.id, NULL, 10);
     int64_t late_ms = network.now_ms - jobs[job].end_ms;
     if (late_ms > latest_ms)

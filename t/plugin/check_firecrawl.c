@@ -989,6 +989,8 @@ static void assert_idle(const char *why, size_t errors) {
 /* The one that it was built with may not be the one that is loaded. */
 START_TEST(a_libcurl_that_is_too_old_is_refused) {
   libcurl_is_old = true;
+  fake_collectd_reset();
+  module_register();
   ck_assert_int_eq(configure("Extract \"" A "\""), 0);
   fake_collectd_clear();
   assert_idle("libcurl 7.86.0 cannot be used: 7.87 or newer is needed; nothing "
@@ -1019,6 +1021,8 @@ START_TEST(a_libcurl_that_does_not_start_is_told_as_that) {
       why, sizeof(why), "libcurl %s cannot be used: %s; nothing is watched",
       curl_version_info(CURLVERSION_NOW)->version, bad_starts[_i].why);
   global_init_code = bad_starts[_i].code;
+  fake_collectd_reset();
+  module_register();
   ck_assert_int_eq(configure("Extract \"" A "\""), 0);
   fake_collectd_clear();
   assert_idle(why, 1);

@@ -63,7 +63,7 @@ static void job_fails(const char *id) {
   (void)fc_instance_take_result(instance, &ticket, &result, now);
 }
 
-static const char *event(void) { return drive_event(instance); }
+static const char *event(void) { return drive_event(instance, now); }
 
 /* The file has one failed job, and it is not told of again. */
 static void reopen_with_one_failed_job(void) {
@@ -148,7 +148,7 @@ START_TEST(what_may_have_been_told_before_a_loss_is_marked) {
   (void)fc_journal_turn(journal, now);
   ck_assert_ptr_nonnull(strstr(event(), "state file unusable"));
   ck_assert_str_eq(event(), "state file usable again");
-  ck_assert(fc_instance_take_event(instance, &delivery));
+  ck_assert(fc_instance_take_event(instance, now, &delivery));
   ck_assert_int_eq(delivery.event.type, FC_EVENT_FAILED);
   ck_assert(delivery.event.possible_duplicate);
   fc_instance_delivered(instance, &delivery);
@@ -411,7 +411,7 @@ START_TEST(what_is_told_before_a_late_file_comes_is_marked) {
   int lock = begin_late(FC_STATUS_FAILED);
   answer_all(FC_STATUS_FAILED);
   (void)fc_journal_turn(journal, now);
-  ck_assert(fc_instance_take_event(instance, &delivery));
+  ck_assert(fc_instance_take_event(instance, now, &delivery));
   ck_assert_int_eq(delivery.event.type, FC_EVENT_FAILED);
   ck_assert(delivery.event.possible_duplicate);
   ck_assert_str_eq(fc_event_key(&delivery.event, key), "extract/kept/failed");

@@ -200,7 +200,7 @@ static void hear(struct world *world, const struct fc_event *event) {
 
 static void do_deliver(struct world *world) {
   struct fc_delivery delivery;
-  while (fc_instance_take_event(world->instance, &delivery)) {
+  while (fc_instance_take_event(world->instance, world->now, &delivery)) {
     if (delivery.event.id[0])
       hear(world, &delivery.event);
     /* A crash may come between the two. */

@@ -204,7 +204,7 @@ static void life_end(struct life *life) {
  * tortured: Check allocates, too. */
 static void deliver(struct life *life) {
   struct fc_delivery delivery;
-  while (fc_instance_take_event(life->instance, &delivery)) {
+  while (fc_instance_take_event(life->instance, clock_now, &delivery)) {
     if (strcmp(delivery.event.id, "owed") == 0) {
       life->owed_told++;
     } else if (delivery.event.type == FC_EVENT_FAILED) {

@@ -98,7 +98,7 @@ static int status_of(const char *name) {
 
 static struct fc_stats stats(void) { return drive_stats(instance, now); }
 
-static const char *event(void) { return drive_event(instance); }
+static const char *event(void) { return drive_event(instance, now); }
 
 static const struct {
   const char *word;

@@ -155,7 +155,7 @@ static bool is_shown(const char *name) {
   return view_of(name, &view);
 }
 
-static const char *event(void) { return drive_event(instance); }
+static const char *event(void) { return drive_event(instance, now); }
 
 /* -1 where there is none. */
 static int64_t duration_of(const char *name) {

@@ -7,6 +7,7 @@
 #include "src/base/macros.h"
 #include "src/watch/instance_save.h"
 #include "src/watch/schedule.h"
+#include "src/watch/turns.h"
 
 #include "t/suite.h"
 #include "t/watch/drive.h"
@@ -137,7 +138,7 @@ static size_t series(void) {
 
 static struct fc_stats stats(void) { return drive_stats(instance, now); }
 
-static const char *event(void) { return drive_event(instance); }
+static const char *event(void) { return drive_event(instance, now); }
 
 /* --- Nothing stale is shown as fresh. */
 
@@ -919,7 +920,8 @@ START_TEST(of_what_nobody_heard_yet_the_last_is_how_it_is) {
     ck_assert_str_eq(event(), "extract a (a) lost");
   answer("a", drive_status(FC_STATUS_PROCESSING));
   drive_lose(instance, &now, "a");
-  ck_assert_str_eq(event(), "extract a (a) lost");
+  if (!_i)
+    ck_assert_str_eq(event(), "extract a (a) lost");
   ck_assert_str_eq(event(), "");
   answer("a", drive_status(FC_STATUS_PROCESSING));
   ck_assert_str_eq(event(), "extract a (a) found again");
@@ -930,7 +932,7 @@ END_TEST
 /* The next event, with its key; it counts as delivered. */
 static struct fc_event event_and_key(char key[FC_EVENT_KEY_SIZE]) {
   struct fc_delivery delivery;
-  ck_assert(fc_instance_take_event(instance, &delivery));
+  ck_assert(fc_instance_take_event(instance, now, &delivery));
   (void)fc_event_key(&delivery.event, key);
   fc_instance_delivered(instance, &delivery);
   return delivery.event;
@@ -968,6 +970,7 @@ START_TEST(each_round_of_a_pair_has_a_key_of_its_own) {
       drive_lose(instance, &now, "a");
     (void)event_and_key(key);
     ck_assert_str_eq(key, keys[i]);
+    drive_pass_ms(&now, FC_TURNS_MS);
   }
 }
 END_TEST
@@ -1015,11 +1018,11 @@ START_TEST(a_loss_in_the_middle_of_a_delivery_is_told_after_it) {
   drive_lose(instance, &now, "a");
   ck_assert_str_eq(event(), "extract a (a) lost");
   answer("a", drive_status(FC_STATUS_PROCESSING));
-  ck_assert(fc_instance_take_event(instance, &delivery));
+  ck_assert(fc_instance_take_event(instance, now, &delivery));
   ck_assert_int_eq(delivery.event.type, FC_EVENT_FOUND);
   drive_lose(instance, &now, "a");
   fc_instance_delivered(instance, &delivery);
-  ck_assert_str_eq(event(), "extract a (a) lost");
+  ck_assert_str_eq(event(), "extract a (a) lost; " FC_TURNS_LAST);
   ck_assert_str_eq(event(), "");
 }
 END_TEST
@@ -1042,7 +1045,6 @@ START_TEST(a_loss_is_not_told_before_the_state_file_has_it) {
   ck_assert_str_eq(event(), "");
   ck_assert_uint_eq(fc_instance_save_take(instance, changes, 4), 1);
   fc_instance_save_end(instance, true);
-  ck_assert_str_eq(event(), "extract a (a) lost");
   ck_assert_str_eq(event(), "extract a (a) found again");
   ck_assert_str_eq(event(), "");
 }
@@ -1230,7 +1232,7 @@ static void read_all(void) {
   bool more = true;
   for (bool first = true; more; first = false)
     more = fc_instance_views(instance, thread_now(), first, views, VIEWS, &len);
-  while (fc_instance_take_event(instance, &delivery))
+  while (fc_instance_take_event(instance, thread_now(), &delivery))
     fc_instance_delivered(instance, &delivery);
   while (fc_instance_take_report(instance, &note))
     continue;

@@ -214,7 +214,9 @@ static const struct {
     {{0}, FC_STATUS_PROCESSING},
     {{FC_JOB_MISSING_MS}, FC_STATUS_PROCESSING}, /* a single one */
     {{1, 2, FC_JOB_MISSING_MS}, FC_STATUS_PROCESSING},
-    {{1, 2, FC_JOB_MISSING_MS + 1}, FC_STATUS_LOST},
+    /* The beginning is rounded up to a second. */
+    {{1, 2, FC_JOB_MISSING_MS + 999}, FC_STATUS_PROCESSING},
+    {{1, 2, FC_JOB_MISSING_MS + 1000}, FC_STATUS_LOST},
 };
 
 START_TEST(a_job_is_lost_once_it_was_missing_for_a_minute_and_twice) {
@@ -634,16 +636,16 @@ START_TEST(time_alone_brings_warnings_repeats_and_the_end_of_the_series) {
     ck_assert_int_le(at_s, EPOCH_S + moment->after_s);
     if (at_s > EPOCH_S) {
       ck_assert_int_eq(at_s, EPOCH_S + moment->after_s);
-      ck_assert_uint_eq(fc_job_tick(&job, rules, at_s - 1, &ended), 0);
+      ck_assert_uint_eq(fc_job_tick(&job, rules, 0, at_s - 1, &ended), 0);
       ck_assert(!ended);
     }
     ck_assert_uint_eq(
-        fc_job_tick(&job, rules, EPOCH_S + moment->after_s, &ended),
+        fc_job_tick(&job, rules, 0, EPOCH_S + moment->after_s, &ended),
         moment->events);
     ck_assert_int_eq(ended, moment->ended);
   }
   ck_assert_int_eq(fc_job_timer_s(&job, rules), FC_NEVER);
-  ck_assert_uint_eq(fc_job_tick(&job, rules, EPOCH_S + 1000000, &ended), 0);
+  ck_assert_uint_eq(fc_job_tick(&job, rules, 0, EPOCH_S + 1000000, &ended), 0);
   ck_assert(!ended);
 }
 END_TEST
@@ -655,12 +657,12 @@ START_TEST(an_end_that_nobody_has_seen_ends_no_series) {
   (void)apply_at(&job, &rules, reply_of(COMPLETED), EPOCH_S);
   ck_assert_int_eq(fc_job_timer_s(&job, &rules), EPOCH_S + 500);
   ck_assert(!job.overdue);
-  (void)fc_job_tick(&job, &rules, EPOCH_S + 500, &ended);
+  (void)fc_job_tick(&job, &rules, 0, EPOCH_S + 500, &ended);
   ck_assert(!ended);
   ck_assert(job.overdue);
   ck_assert_int_eq(fc_job_timer_s(&job, &rules), FC_NEVER);
   job.shown = true;
-  (void)fc_job_tick(&job, &rules, EPOCH_S + 501, &ended);
+  (void)fc_job_tick(&job, &rules, 0, EPOCH_S + 501, &ended);
   ck_assert(ended);
   ck_assert_int_eq(fc_job_timer_s(&job, &rules), FC_NEVER);
 }
@@ -671,7 +673,7 @@ START_TEST(a_lost_job_that_is_found_late_has_its_series_again) {
   bool ended;
   (void)apply_at(&job, &quiet, reply_of(NOT_FOUND), EPOCH_S);
   job.shown = true;
-  (void)fc_job_tick(&job, &quiet, EPOCH_S + 86400, &ended);
+  (void)fc_job_tick(&job, &quiet, 0, EPOCH_S + 86400, &ended);
   ck_assert(ended);
   ck_assert(fc_history_has(&job.history, FC_PAST_SILENT));
   (void)apply_at(&job, &quiet, reply_of(PROCESSING), EPOCH_S + 90000);

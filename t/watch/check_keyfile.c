@@ -171,11 +171,11 @@ START_TEST(a_key_that_stays_away_is_told_of_and_one_that_comes_is_too) {
   for (int64_t ms = 0; ms < 29000; ms += FC_KEYFILE_CHECK_MS)
     (void)look_after(FC_KEYFILE_CHECK_MS);
   (void)fc_instance_wait(instance, now);
-  ck_assert_str_eq(drive_event(instance), "");
+  ck_assert_str_eq(drive_event(instance, now), "");
   (void)look_after(2 * FC_KEYFILE_CHECK_MS);
   (void)fc_instance_wait(instance, now);
   (void)snprintf(text, sizeof(text), "API key unusable: %s", missing[_i].says);
-  ck_assert_str_eq(drive_event(instance), text);
+  ck_assert_str_eq(drive_event(instance, now), text);
   ck_assert_str_eq(taken(), "");
   ck_assert_uint_eq(woken, 0);
   write_key("fc-one\n");
@@ -215,7 +215,7 @@ START_TEST(a_file_that_is_spoilt_leaves_the_key) {
     (void)look_after(FC_KEYFILE_CHECK_MS);
   ck_assert_str_eq(taken(), "");
   ck_assert_str_eq(fc_keyfile_key(keyfile)->bytes, "fc-one");
-  ck_assert_str_eq(drive_event(instance), "");
+  ck_assert_str_eq(drive_event(instance, now), "");
   ck_assert(!fc_instance_take_report(instance, &note));
 }
 END_TEST

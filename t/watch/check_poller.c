@@ -663,18 +663,18 @@ START_TEST(a_key_that_is_missing_is_told_of_when_it_has_lasted) {
   step_start(replies, 1);
   step_watch("a");
   step_for(patience[_i].patience_ms - FC_KEYFILE_CHECK_MS);
-  ck_assert_str_eq(drive_event(instance), "");
+  ck_assert_str_eq(drive_event(instance, now()), "");
   ck_assert_uint_eq(
       drive_stats(instance, scripted.now).failures[FC_CLASS_AUTH].count, 0);
   step_for(2 * FC_KEYFILE_CHECK_MS);
   ck_assert_str_eq(
-      drive_event(instance),
+      drive_event(instance, now()),
       "API key unusable: cannot be opened: No such file or directory");
   ck_assert_uint_eq(scripted.requests_len, 0);
   test_write(key_path, "fc-one\n");
   step_for(3 * FC_KEYFILE_CHECK_MS);
   ck_assert_uint_ge(scripted.requests_len, 1);
-  ck_assert_str_eq(drive_event(instance), "API usable again");
+  ck_assert_str_eq(drive_event(instance, now()), "API usable again");
   key_file_gone();
 }
 END_TEST

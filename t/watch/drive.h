@@ -66,10 +66,11 @@ static inline void drive_lose(struct fc_instance *instance, struct fc_now *now,
 
 /* Hands over the next event; its message, valid until the next call, or "" for
  * none. */
-static inline const char *drive_event(struct fc_instance *instance) {
+static inline const char *drive_event(struct fc_instance *instance,
+                                      struct fc_now now) {
   static char message[FC_EVENT_MESSAGE_SIZE];
   struct fc_delivery delivery;
-  if (!fc_instance_take_event(instance, &delivery))
+  if (!fc_instance_take_event(instance, now, &delivery))
     return "";
   (void)fc_event_message(&delivery.event, message);
   fc_instance_delivered(instance, &delivery);
