@@ -7,6 +7,7 @@
 #include "src/state/store.h"
 #include "src/watch/instance_save.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,7 @@ struct fc_journal {
   bool set_aside;  /* what earlier runs knew is gone */
   bool damaged;    /* so it was the last time that it was given up */
   bool was_locked; /* at the last attempt */
+  bool log_warned; /* that its log is large */
   char reason[FC_STATEFILE_DETAIL_SIZE]; /* why it cannot be used; "" if it can
                                           */
   char warning[FC_STATEFILE_DETAIL_SIZE];
@@ -89,6 +91,26 @@ static void give_up(struct fc_journal *journal, struct fc_now now) {
   journal->damaged = corrupt;
   let_go(journal, at_once ? now.mono_ms : now.mono_ms + FC_JOURNAL_RETRY_MS);
   report_unusable(journal, detail, now);
+}
+
+static bool log_is_full(struct fc_journal *journal) {
+  if (fc_store_log_size(journal->store) > FC_JOURNAL_LOG_MAX)
+    fc_store_empty_log(journal->store);
+  int64_t size = fc_store_log_size(journal->store);
+  bool warn = size > FC_JOURNAL_LOG_WARN;
+  if (warn && !journal->log_warned && journal->members_len)
+    fc_instance_report(journal->members[0].instance, FC_SEVERITY_WARNING,
+                       "state file: %s-wal has grown to %" PRId64
+                       " MiB, for a program reads the file without an end",
+                       journal->path, size / (1024 * 1024));
+  journal->log_warned = warn;
+  return size > FC_JOURNAL_LOG_MAX;
+}
+
+static void let_go_of_log(struct fc_journal *journal, struct fc_now now) {
+  let_go(journal, now.mono_ms + FC_JOURNAL_RETRY_MS);
+  report_unusable(
+      journal, "its -wal is full, for a program reads it without an end", now);
 }
 
 static enum fc_error save_changes(struct fc_journal *journal,
@@ -264,6 +286,8 @@ static void open_store(struct fc_journal *journal, struct fc_now now) {
     report_unusable(journal, detail, now);
   else
     fc_text_copy(journal->warning, sizeof(journal->warning), detail);
+  if (journal->store && log_is_full(journal))
+    let_go_of_log(journal, now);
 }
 
 static void reopen(struct fc_journal *journal, struct fc_now now) {
@@ -301,7 +325,7 @@ enum fc_error fc_journal_add(struct fc_journal *journal,
   if (is_first && journal->reason[0])
     fc_instance_state_unusable(instance, journal->reason, now);
   if (is_first && journal->warning[0])
-    fc_instance_report(instance, FC_SEVERITY_OKAY, "state file: %s",
+    fc_instance_report(instance, FC_SEVERITY_WARNING, "state file: %s",
                        journal->warning);
   if (!journal->store)
     detach(member);
@@ -390,6 +414,8 @@ int64_t fc_journal_turn(struct fc_journal *journal, struct fc_now now) {
   if (journal->store && due_ms(journal, now) <= now.mono_ms) {
     journal->lazy_ms = now.mono_ms + FC_JOURNAL_LAZY_MS;
     look_for_file(journal, now);
+    if (journal->store && log_is_full(journal))
+      let_go_of_log(journal, now);
     if (journal->store)
       (void)save(journal, now);
   }

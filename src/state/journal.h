@@ -28,7 +28,11 @@ enum {
                                       often */
   FC_JOURNAL_PURGE_MS = 60 * 60 * 1000, /* between two looks for instances that
                                            are not configured */
-  FC_JOURNAL_ROWS_MAX = 4096            /* of one transaction */
+  FC_JOURNAL_ROWS_MAX = 4096,           /* of one transaction */
+  /* Bytes of the log of a file that somebody reads without an end: then there
+   * is a warning, and then it is let go until the reader has. */
+  FC_JOURNAL_LOG_WARN = 16 * 1024 * 1024,
+  FC_JOURNAL_LOG_MAX = 64 * 1024 * 1024
 };
 
 /* Opens the file at `path`. NULL only when memory is short: a file that cannot

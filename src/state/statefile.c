@@ -301,13 +301,33 @@ static enum fc_error file_create(struct fc_statefile *file) {
   return error;
 }
 
+/* Whoever may write there can take the file away, or put another in its place;
+ * one with a sticky bit only before there is one. */
+static void folder_judge(struct fc_statefile *file) {
+  char folder[PATH_MAX];
+  struct stat info;
+  size_t used = strlen(file->detail);
+  fc_text_copy(folder, sizeof(folder), file->path);
+  *strrchr(folder, '/') = '\0';
+  if (stat(folder[0] ? folder : "/", &info) || !(info.st_mode & S_IWOTH))
+    return;
+  fc_text_append(file->detail, sizeof(file->detail), &used,
+                 "%sits directory %s is writable by everybody",
+                 used ? "; " : "", folder[0] ? folder : "/");
+}
+
 enum fc_error fc_statefile_prepare(struct fc_statefile *file) {
   int fd = open(file->path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0)
-    return errno == ENOENT ? file_create(file)
-                           : fail_errno(file, errno, "it cannot be opened: ");
-  enum fc_error error = file_examine(file, fd);
-  (void)close(fd); /* nothing was written */
+  enum fc_error error;
+  if (fd >= 0) {
+    error = file_examine(file, fd);
+    (void)close(fd); /* nothing was written */
+  } else {
+    error = errno == ENOENT ? file_create(file)
+                            : fail_errno(file, errno, "it cannot be opened: ");
+  }
+  if (!error)
+    folder_judge(file);
   return error;
 }
 
@@ -399,6 +419,11 @@ bool fc_statefile_is_in_place(const struct fc_statefile *file) {
                                     info.st_ino != file->parts[part].inode))
       return false;
   return true;
+}
+
+int64_t fc_statefile_log_size(const struct fc_statefile *file) {
+  struct stat info;
+  return part_stat(file, LOG, &info) ? 0 : (int64_t)info.st_size;
 }
 
 /* All bytes of the path that a URI could take for something else are escaped

@@ -69,8 +69,9 @@ FC_MUST_USE enum fc_error fc_statefile_lock(struct fc_statefile *file,
 
 /* Creates the locked file, empty and with mode 0600, or judges the one that is
  * there by its first bytes, before SQLite may change anything. One that others
- * can read is made private, which `detail` then says with success. One that a
- * power loss left half made passes: SQLite takes it back by its journal. */
+ * can read is made private, which `detail` then says with success, and that its
+ * directory is everybody's to write to. One that a power loss left half made
+ * passes: SQLite takes it back by its journal. */
 FC_MUST_USE enum fc_error fc_statefile_prepare(struct fc_statefile *file);
 
 /* Whether every byte of the file and of its log can be read, up to max bytes of
@@ -93,6 +94,9 @@ FC_MUST_USE enum fc_error fc_statefile_keep(struct fc_statefile *file,
 
 /* Remembers the files beside it that SQLite has made, once it has. */
 void fc_statefile_remember(struct fc_statefile *file);
+
+/* Bytes of its log; 0 where there is none. */
+int64_t fc_statefile_log_size(const struct fc_statefile *file);
 
 /* True while the path still leads to the file that was prepared, and the names
  * beside it to what was locked and remembered. False once one was removed,

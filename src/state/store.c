@@ -256,7 +256,8 @@ static enum fc_error tables_mark_in_use(struct fc_store *store) {
       store->db, "SELECT value FROM meta WHERE key = 'clean'", &clean);
   store->clean = store->file.created ? store->file.problem == FC_STATEFILE_FINE
                                      : clean == 1;
-  return error ? error : clean_put(store, /* clean = */ false);
+  /* A file that is opened again and again does not grow by that. */
+  return error || !clean ? error : clean_put(store, /* clean = */ false);
 }
 
 static enum fc_error tables_start(struct fc_store *store) {
@@ -611,12 +612,20 @@ bool fc_store_is_in_place(const struct fc_store *store) {
   return fc_statefile_is_in_place(&store->file);
 }
 
+int64_t fc_store_log_size(const struct fc_store *store) {
+  return fc_statefile_log_size(&store->file);
+}
+
+void fc_store_empty_log(struct fc_store *store) {
+  (void)!fc_db_run(store->db, "PRAGMA wal_checkpoint(TRUNCATE)",
+                   "its log cannot be emptied"); /* at worst it stays */
+}
+
 /* A mark that cannot be written leaves the file unclean, which is safe. */
 static void store_finish(struct fc_store *store) {
   fc_store_rollback(store);
   (void)!clean_put(store, /* clean = */ true);
-  (void)!fc_db_run(store->db, "PRAGMA wal_checkpoint(TRUNCATE)",
-                   "its log cannot be emptied"); /* at worst it stays */
+  fc_store_empty_log(store);
 }
 
 void fc_store_close(struct fc_store *store, bool clean) {

@@ -183,6 +183,13 @@ const char *fc_store_detail(const struct fc_store *store);
  * again with check_max INT64_MAX, which sets it aside if it is so. */
 bool fc_store_is_corrupt(const struct fc_store *store);
 
+/* Bytes of its log, which SQLite uses anew once all of it is in the file; a
+ * reader that does not end its transaction keeps it from that. */
+int64_t fc_store_log_size(const struct fc_store *store);
+
+/* Empties it, unless somebody reads; waits a tenth of a second for that. */
+void fc_store_empty_log(struct fc_store *store);
+
 /* True while the path still leads to the open file, as
  * fc_statefile_is_in_place says. To be asked before each save: otherwise the
  * file has to be closed and opened again, and needs everything. */

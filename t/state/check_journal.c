@@ -132,6 +132,84 @@ START_TEST(a_file_that_is_locked_meanwhile_gets_everything_later) {
 }
 END_TEST
 
+static int64_t log_bytes(void) {
+  char name[136];
+  struct stat info;
+  (void)snprintf(name, sizeof(name), "%s-wal", path);
+  return stat(name, &info) ? 0 : (int64_t)info.st_size;
+}
+
+/* All jobs are renamed and saved, so that the log grows. */
+static void save_round(int jobs, int round) {
+  char id[16], name[32];
+  for (int i = 0; i < jobs; i++) {
+    (void)snprintf(id, sizeof(id), "%d", i);
+    (void)snprintf(name, sizeof(name), "%d-%d", i, round);
+    ck_assert_int_eq(fc_instance_add(instance, fc_kind_get(FC_KIND_AGENT), id,
+                                     name, FC_SOURCE_REGISTRATION, now),
+                     FC_OK);
+  }
+  for (int i = 0; i < 3; i++)
+    (void)fc_journal_turn(journal, now);
+}
+
+START_TEST(a_reader_without_an_end_does_not_make_the_log_grow_without_one) {
+  enum { JOBS = 9000, ROUNDS = 400 };
+  sqlite3 *reader;
+  struct fc_report report;
+  int rounds = 0;
+  bool warned = false;
+  (void)snprintf(path, sizeof(path), "%s/state.db", directory);
+  open_journal();
+  job_fails("a");
+  save_round(JOBS, rounds++);
+  ck_assert_str_eq(event(), "extract a (a) failed");
+  ck_assert_int_eq(sqlite3_open(path, &reader), SQLITE_OK);
+  ck_assert_int_eq(
+      sqlite3_exec(reader, "BEGIN; SELECT * FROM job", NULL, NULL, NULL),
+      SQLITE_OK);
+  const char *told = "";
+  for (; !told[0] && rounds < ROUNDS; rounds++) {
+    save_round(JOBS, rounds);
+    while (fc_instance_take_report(instance, &report))
+      warned = warned || strstr(report.text, "-wal has grown to ");
+    told = event();
+  }
+  ck_assert(warned);
+  ck_assert_ptr_nonnull(strstr(told, "state file unusable: "));
+  ck_assert_ptr_nonnull(strstr(told, "its -wal is full"));
+  ck_assert_str_eq(event(), "");
+  int64_t bytes = log_bytes();
+  ck_assert_int_gt(bytes, FC_JOURNAL_LOG_MAX);
+  ck_assert_int_lt(bytes, FC_JOURNAL_LOG_MAX + FC_JOURNAL_LOG_MAX / 8);
+  for (int i = 0; i < 3; i++) {
+    drive_pass_ms(&now, FC_JOURNAL_RETRY_MS);
+    (void)fc_journal_turn(journal, now);
+  }
+  ck_assert_int_eq(log_bytes(), bytes);
+  ck_assert_str_eq(event(), "");
+  ck_assert_int_eq(sqlite3_close(reader), SQLITE_OK);
+  drive_pass_ms(&now, FC_JOURNAL_RETRY_MS);
+  (void)fc_journal_turn(journal, now);
+  ck_assert_str_eq(event(), "state file usable again");
+  ck_assert_int_lt(log_bytes(), FC_JOURNAL_LOG_WARN);
+  reopen_with_one_failed_job();
+}
+END_TEST
+
+START_TEST(a_directory_that_is_everybodys_is_told_of) {
+  struct fc_report report;
+  ck_assert_int_eq(chmod(directory, 0777), 0);
+  (void)snprintf(path, sizeof(path), "%s/state.db", directory);
+  open_journal();
+  ck_assert(fc_instance_take_report(instance, &report));
+  ck_assert_int_eq(report.severity, FC_SEVERITY_WARNING);
+  ck_assert_ptr_nonnull(strstr(report.text, "is writable by everybody"));
+  ck_assert_ptr_nonnull(strstr(report.text, directory));
+  close_journal();
+}
+END_TEST
+
 START_TEST(what_may_have_been_told_before_a_loss_is_marked) {
   struct fc_delivery delivery;
   (void)snprintf(path, sizeof(path), "%s/state.db", directory);
@@ -947,6 +1025,9 @@ int main(void) {
   tcase_add_loop_test(
       tests, an_end_of_an_endpoint_is_told_once_whenever_the_restart_comes, 0,
       sizeof(endings) / sizeof(endings[0]));
+  tcase_add_test(
+      tests, a_reader_without_an_end_does_not_make_the_log_grow_without_one);
+  tcase_add_test(tests, a_directory_that_is_everybodys_is_told_of);
   tcase_add_test(tests, what_may_have_been_told_before_a_loss_is_marked);
   tcase_add_loop_test(tests, a_load_that_fails_in_any_row_loses_nothing, 1, 5);
   tcase_add_loop_test(tests, a_pending_event_outlives_a_load_that_fails, 1, 5);
