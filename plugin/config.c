@@ -559,6 +559,16 @@ static int read_options(const char *block, const oconfig_item_t *item,
   return 0;
 }
 
+/* Either may have series of the other's in Graphite. */
+static void look_for_lookalike(const struct fc_config *config,
+                               const char *name) {
+  for (size_t i = 0; i < config->instances_len; i++)
+    if (fc_name_compare_in_graphite(config->instances[i]->name, name) == 0)
+      WARNING("firecrawl plugin: the instances \"%s\" and \"%s\" become one in "
+              "Graphite, where \".\" is \"_\": rename one of them",
+              name, config->instances[i]->name);
+}
+
 static bool name_is_taken(const struct fc_config *config, const char *name) {
   for (size_t i = 0; i < config->instances_len; i++)
     if (strcmp(config->instances[i]->name, name) == 0)
@@ -645,6 +655,7 @@ static bool read_instance(struct fc_config *config,
     settings_free(settings);
     return false;
   }
+  look_for_lookalike(config, settings->name);
   instances[config->instances_len++] = settings;
   return true;
 }

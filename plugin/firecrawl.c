@@ -53,10 +53,12 @@ static const struct {
 /* How each line ends that says why init gives up. */
 #define NOTHING "; nothing is watched"
 
-enum {
-  EARLY_MAX = 256,        /* registrations kept until init */
-  DISK_PATIENCE_MS = 1200 /* at the end, for one that does not answer */
-};
+enum { EARLY_MAX = 256 /* registrations kept until init */ };
+
+/* At the end, for a disk that does not answer. */
+#ifndef FC_DISK_PATIENCE_MS
+#define FC_DISK_PATIENCE_MS 1200
+#endif
 
 /* One <Instance> at work. */
 struct fc_member {
@@ -331,7 +333,7 @@ static void release(void) {
   free_early();
   if (plugin.poller)
     fc_poller_stop(plugin.poller);
-  bool ended = fc_disk_end(plugin.disk, DISK_PATIENCE_MS);
+  bool ended = fc_disk_end(plugin.disk, FC_DISK_PATIENCE_MS);
   plugin.disk = NULL;
   plugin.journal = NULL;
   if (!ended) {

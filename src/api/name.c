@@ -34,3 +34,13 @@ bool fc_key_valid(const char *key, size_t len) {
       return false;
   return true;
 }
+
+static int in_graphite(char c) { return c == '.' ? '_' : (unsigned char)c; }
+
+int fc_name_compare_in_graphite(const char *a, const char *b) {
+  while (*a && in_graphite(*a) == in_graphite(*b)) {
+    a++;
+    b++;
+  }
+  return in_graphite(*a) - in_graphite(*b);
+}

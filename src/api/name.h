@@ -27,6 +27,10 @@ bool fc_id_valid(const char *id, size_t len);
 /* 1 to FC_NAME_MAX bytes of [A-Za-z0-9_.-]. */
 bool fc_name_valid(const char *name, size_t len);
 
+/* Orders names as strcmp does once each "." is a "_", as collectd's
+ * write_graphite has them; 0: they become one series in Graphite. */
+int fc_name_compare_in_graphite(const char *a, const char *b);
+
 /* 1 to FC_KEY_MAX bytes of visible ASCII (0x21 to 0x7e): a header value that
  * cannot be split (RFC 9110 section 5.5; RFC 6750 section 2.1). */
 bool fc_key_valid(const char *key, size_t len);

@@ -163,6 +163,15 @@ void fc_instance_changed(struct fc_instance *instance, struct fc_job *job,
     fc_queue_add(&instance->unsaved, &job->saving);
 }
 
+void fc_instance_report_held(struct fc_instance *instance,
+                             enum fc_severity severity, const char *format,
+                             ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  fc_reports_add(&instance->reports, severity, format, arguments);
+  va_end(arguments);
+}
+
 void fc_instance_report(struct fc_instance *instance, enum fc_severity severity,
                         const char *format, ...) {
   va_list arguments;

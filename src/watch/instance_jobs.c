@@ -264,8 +264,23 @@ void fc_instance_outrank(struct fc_instance *instance, struct fc_job *job) {
   }
 }
 
+/* The first job of a name says so where it becomes one series with another. */
+static void look_for_lookalike(struct fc_instance *instance,
+                               const struct fc_job *job) {
+  const char *name = job->name->text;
+  const char *other =
+      job->older ? NULL : fc_registry_lookalike(&instance->registry, name);
+  if (other)
+    fc_instance_report_held(
+        instance, FC_SEVERITY_WARNING,
+        "the names \"%s\" and \"%s\" become one series in "
+        "Graphite, where \".\" is \"_\": rename one of them",
+        name, other);
+}
+
 /* It has another name. */
 static void become_newest(struct fc_instance *instance, struct fc_job *job) {
+  look_for_lookalike(instance, job);
   set_run_flags(instance, job, 0);
   fc_instance_outrank(instance, job);
 }
@@ -309,6 +324,7 @@ static enum fc_error add_unknown(struct fc_instance *instance,
   else
     refuse_no_more(instance, wish->source);
   job->history.sources = (uint8_t)wish->source;
+  look_for_lookalike(instance, job);
   fc_instance_outrank(instance, job);
   fc_instance_changed(instance, job, true);
   return FC_OK;

@@ -290,17 +290,6 @@ static bool figures_differ(const struct fc_facts *a, const struct fc_facts *b) {
   return memcmp(a, b, offsetof(struct fc_facts, status)) != 0;
 }
 
-static void report_under_lock(struct fc_instance *instance, const char *format,
-                              ...) FC_PRINTF(2, 3);
-
-static void report_under_lock(struct fc_instance *instance, const char *format,
-                              ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  fc_reports_add(&instance->reports, FC_SEVERITY_OKAY, format, arguments);
-  va_end(arguments);
-}
-
 /* The API has learnt a word that we have not: said when a job comes to it, but
  * not for each of the jobs that come to the same one. */
 static void report_unknown_word(struct fc_instance *instance,
@@ -313,11 +302,12 @@ static void report_unknown_word(struct fc_instance *instance,
   bool last = fc_turns_tell(&instance->word_turns, now_ms);
   instance->has_unknown_word = true;
   fc_text_copy(instance->unknown_word, sizeof(instance->unknown_word), word);
-  report_under_lock(instance,
-                    "%s %s has the status \"%s\", which this version does not "
-                    "know: it counts as unknown%s",
-                    fc_kind_get(job->history.kind)->name, job->id, word,
-                    last ? "; " FC_TURNS_LAST : "");
+  fc_instance_report_held(
+      instance, FC_SEVERITY_OKAY,
+      "%s %s has the status \"%s\", which this version does not "
+      "know: it counts as unknown%s",
+      fc_kind_get(job->history.kind)->name, job->id, word,
+      last ? "; " FC_TURNS_LAST : "");
 }
 
 /* It was asked before it was known what the job is. */

@@ -137,6 +137,11 @@ enum fc_subject fc_instance_subject(enum fc_event_type type);
 struct fc_outbox_event *fc_instance_event(struct fc_instance *instance,
                                           enum fc_event_type type);
 
+/* As fc_instance_report. */
+void fc_instance_report_held(struct fc_instance *instance,
+                             enum fc_severity severity, const char *format, ...)
+    FC_PRINTF(3, 4);
+
 /* True while a job is left to ask for, or a request is under way. */
 bool fc_instance_has_work(const struct fc_instance *instance);
 

@@ -14,14 +14,31 @@ static int compare_ids(const void *a, const void *b) {
   return strcmp(((const struct fc_job *)a)->id, ((const struct fc_job *)b)->id);
 }
 
+/* Names that are one in Graphite stand side by side. */
+static int compare_texts(const char *a, const char *b) {
+  int order = fc_name_compare_in_graphite(a, b);
+  return order ? order : strcmp(a, b);
+}
+
 static int compare_names(const void *a, const void *b) {
-  return strcmp(((const struct fc_name *)a)->text,
-                ((const struct fc_name *)b)->text);
+  return compare_texts(((const struct fc_name *)a)->text,
+                       ((const struct fc_name *)b)->text);
 }
 
 /* The key is the first argument, in glibc and musl. */
 static int compare_text_with_name(const void *text, const void *name) {
-  return strcmp(text, ((const struct fc_name *)name)->text);
+  return compare_texts(text, ((const struct fc_name *)name)->text);
+}
+
+/* Finds another name that is the same in Graphite, before or behind it. */
+static int compare_before(const void *text, const void *name) {
+  const char *other = ((const struct fc_name *)name)->text;
+  return strcmp(text, other) ? fc_name_compare_in_graphite(text, other) : -1;
+}
+
+static int compare_behind(const void *text, const void *name) {
+  const char *other = ((const struct fc_name *)name)->text;
+  return strcmp(text, other) ? fc_name_compare_in_graphite(text, other) : 1;
 }
 
 void fc_registry_init(struct fc_registry *registry) {
@@ -75,6 +92,14 @@ struct fc_job *fc_registry_owner(const struct fc_name *name) {
 
 bool fc_registry_owns_name(const struct fc_job *job) {
   return may_own(job) && fc_registry_owner(job->name) == job;
+}
+
+const char *fc_registry_lookalike(const struct fc_registry *registry,
+                                  const char *name) {
+  struct fc_name **found = tfind(name, &registry->by_name, compare_before);
+  if (!found)
+    found = tfind(name, &registry->by_name, compare_behind);
+  return found ? (*found)->text : NULL;
 }
 
 /* The name's entry, a new one if need be; NULL when memory is short. */

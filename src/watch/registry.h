@@ -61,6 +61,11 @@ FC_MUST_USE enum fc_error fc_registry_rename(struct fc_registry *registry,
                                              struct fc_job *job,
                                              const char *name);
 
+/* Another name of a job here that becomes the same series in Graphite; NULL:
+ * there is none. */
+const char *fc_registry_lookalike(const struct fc_registry *registry,
+                                  const char *name);
+
 /* The job was in the state file: of its name it is older than all that were
  * not, and newer than those that were marked so before. */
 void fc_registry_set_restored(struct fc_job *job);

@@ -478,6 +478,19 @@ static const char *const bad_proxies[] = {
 };
 
 /* libcurl's reasons differ from version to version. */
+START_TEST(instances_that_are_one_in_graphite_are_told_of) {
+  configure("<Instance \"a.b\">\nExtract a\n</Instance>\n"
+            "<Instance \"a-b\">\nExtract a\n</Instance>\n"
+            "<Instance \"a_b\">\nExtract a\n</Instance>\n");
+  ck_assert_uint_eq(config.instances_len, 3);
+  ck_assert_uint_eq(fake_collectd_log_count(0), 1);
+  ck_assert_uint_eq(fake_collectd_log_count(LOG_WARNING), 1);
+  ck_assert_str_eq(fake_collectd_log(0, NULL),
+                   OURS "the instances \"a_b\" and \"a.b\" become one in "
+                        "Graphite, where \".\" is \"_\": rename one of them");
+}
+END_TEST
+
 START_TEST(a_refused_proxy_is_not_quoted) {
   char option[256];
   (void)snprintf(option, sizeof(option), "Proxy \"%s\"", bad_proxies[_i]);
@@ -887,6 +900,7 @@ int main(void) {
   tcase_add_test(tests, jobs_and_headers_are_lists);
   tcase_add_loop_test(tests, a_bad_value_disables_its_instance_with_one_line, 0,
                       (int)COUNT_OF(refusals));
+  tcase_add_test(tests, instances_that_are_one_in_graphite_are_told_of);
   tcase_add_loop_test(tests, a_refused_proxy_is_not_quoted, 0,
                       (int)(sizeof(bad_proxies) / sizeof(bad_proxies[0])));
   tcase_add_loop_test(tests, a_bad_instance_leaves_the_others, 0,

@@ -8,6 +8,7 @@ stand-ins that note their calls. Nothing is installed.
 And the programs in Python that contrib/test does not run: they are whole."""
 
 import glob
+import json
 import os
 import re
 import shutil
@@ -374,3 +375,46 @@ class Ports(unittest.TestCase):
             self.assertFalse(first <= port <= last, port)
             with socket.socket() as server:
                 server.bind(("127.0.0.1", port))
+
+
+class NotifyScripts(SystemTest):
+    """What collectd's exec plugin hands over, some of which others may write."""
+
+    INPUT = (b"Severity: FAILURE\nTime: 1764000000.000\nHost: web1\n"
+             b"Plugin: firecrawl\nPluginInstance: prod\nType: job_status\n"
+             b"TypeInstance: nightly\nerror: caf\xc3\xa9 \xff\xc3(\n"
+             b"Severity: OKAY\nPlugin: other\nType: extract\n"
+             b"text: forged\n\n"
+             b"extract nightly (1) failed: caf\xc3\xa9 \xff\xc3(\n")
+
+    def told(self, script, program, argument):
+        """What the script gives to the program, a stand-in."""
+        folder = self.directory("bin")
+        path = os.path.join(folder, program)
+        with open(path, "w") as file:
+            file.write("#!/bin/sh\ncat >'%s/told'\n" % folder)
+        os.chmod(path, 0o755)
+        subprocess.run(
+            ["/bin/sh", os.path.join(SOURCE, "contrib/examples", script),
+             argument], input=self.INPUT, check=True,
+            env={"PATH": folder + ":" + os.environ["PATH"]}, timeout=20)
+        with open(folder + "/told", "rb") as file:
+            return file.read().decode()  # or it is no UTF-8
+
+    def test_webhook(self):
+        told = json.loads(self.told("notify-webhook", "curl", "http://x"),
+                          object_pairs_hook=lambda pairs: [
+                              list(pair) for pair in pairs])
+        self.assertEqual(told, [
+            ["text", "extract nightly (1) failed: café ("],
+            ["severity", "FAILURE"], ["time", "1764000000.000"],
+            ["host", "web1"], ["plugin", "firecrawl"],
+            ["plugininstance", "prod"], ["type", "job_status"],
+            ["typeinstance", "nightly"], ["error", "café ("]])
+
+    def test_mail(self):
+        head, _, body = self.told("notify-mail", "sendmail",
+                                  "ops@example.com").partition("\n\n")
+        self.assertIn("\nSubject: [FAILURE] firecrawl prod: "
+                      "extract nightly (1) failed: caf?? (\n", head + "\n")
+        self.assertTrue(body.startswith("extract nightly (1) failed: café (\n"))

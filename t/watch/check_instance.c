@@ -332,6 +332,37 @@ static void list_in_file(const char *id, const char *name) {
 }
 
 /* Neither its series nor its failure vanish, whoever registers what. */
+START_TEST(a_name_that_is_one_with_another_in_graphite_is_told_of_once) {
+  struct fc_report report;
+  static const char *const names[] = {"db.prices", "db_prices", "db_prices",
+                                      "db-prices"};
+  char id[8];
+  int told = 0;
+  for (int i = 0; i < 4; i++) {
+    (void)snprintf(id, sizeof(id), "%d", i);
+    ck_assert_int_eq(fc_instance_add(instance, fc_kind_get(FC_KIND_EXTRACT), id,
+                                     names[i], FC_SOURCE_REGISTRATION, now),
+                     FC_OK);
+    for (; fc_instance_take_report(instance, &report); told++) {
+      ck_assert_int_eq(i, 1);
+      ck_assert_int_eq(report.severity, FC_SEVERITY_WARNING);
+      ck_assert_ptr_nonnull(
+          strstr(report.text, "\"db_prices\" and \"db.prices\""));
+    }
+  }
+  ck_assert_int_eq(told, 1);
+  /* Renamed to one. */
+  ck_assert_int_eq(fc_instance_add(instance, fc_kind_get(FC_KIND_EXTRACT), "3",
+                                   "db-pri.ces", FC_SOURCE_REGISTRATION, now),
+                   FC_OK);
+  ck_assert(!fc_instance_take_report(instance, &report));
+  ck_assert_int_eq(fc_instance_add(instance, fc_kind_get(FC_KIND_EXTRACT), "4",
+                                   "db-pri_ces", FC_SOURCE_REGISTRATION, now),
+                   FC_OK);
+  ck_assert(fc_instance_take_report(instance, &report));
+}
+END_TEST
+
 START_TEST(a_registration_takes_no_series_of_a_name_that_is_listed) {
   if (_i)
     list_in_file("a", "n");
@@ -1155,6 +1186,8 @@ static TCase *make_names(void) {
       tests, a_run_that_ends_behind_a_completed_one_is_told_but_not_counted, 0,
       (int)(sizeof(bad_ends) / sizeof(bad_ends[0])));
   tcase_add_test(tests, a_run_that_gets_another_name_counts_again);
+  tcase_add_test(tests,
+                 a_name_that_is_one_with_another_in_graphite_is_told_of_once);
   tcase_add_loop_test(
       tests, a_registration_takes_no_series_of_a_name_that_is_listed, 0, 2);
   tcase_add_test(

@@ -154,6 +154,33 @@ START_TEST(thousands_of_jobs_come_and_go) {
 }
 END_TEST
 
+static const struct {
+  const char *name, *alike;
+} lookalikes[] = {
+    {"a_b", "a.b"}, {"a.b", NULL},      {"c", NULL},        {"a_bc", NULL},
+    {"a_", NULL},   {"x.y.z", "x_y_z"}, {"x_y.z", "x_y_z"}, {"", NULL},
+};
+
+START_TEST(names_that_are_one_in_graphite_are_found) {
+  char id[8];
+  static const char *const names[] = {"a.b", "aab", "azb", "x_y_z", "a-b"};
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    (void)snprintf(id, sizeof(id), "%zu", i);
+    (void)add(id, names[i]);
+  }
+  ck_assert_pstr_eq(fc_registry_lookalike(&registry, lookalikes[_i].name),
+                    lookalikes[_i].alike);
+  /* From either side, also once both are there. */
+  if (lookalikes[_i].alike) {
+    (void)add("z", lookalikes[_i].name);
+    ck_assert_str_eq(fc_registry_lookalike(&registry, lookalikes[_i].alike),
+                     lookalikes[_i].name);
+    ck_assert_str_eq(fc_registry_lookalike(&registry, lookalikes[_i].name),
+                     lookalikes[_i].alike);
+  }
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("registry");
   TCase *tests = tcase_create("registry");
@@ -169,6 +196,8 @@ int main(void) {
   tcase_add_test(tests, a_pass_sees_what_is_added_and_not_what_is_removed);
   tcase_add_test(tests, counts_follow_the_status);
   tcase_add_test(tests, thousands_of_jobs_come_and_go);
+  tcase_add_loop_test(tests, names_that_are_one_in_graphite_are_found, 0,
+                      (int)(sizeof(lookalikes) / sizeof(lookalikes[0])));
   suite_add_tcase(suite, tests);
   return suite_run(suite);
 }
