@@ -73,6 +73,10 @@ static void header_retry_after(struct fc_call *call, const char *value,
 /* `Link: </v2/scrape>; rel="successor-version"` (RFC 8288, RFC 5829). Of
  * several links, each comes in a header of its own or after a comma. */
 static void header_link(struct fc_call *call, const char *value, size_t len) {
+  /* A mask is not cut. */
+  static const struct fc_secret mask = {FC_SECRET_MASK,
+                                        sizeof(FC_SECRET_MASK) - 1};
+  static const struct fc_secrets masks = {&mask, 1, NULL};
   char line[LINK_SIZE];
   len = take_text(call, line, sizeof(line), value, len);
   const char *rel = memmem(line, len, "successor-version", 17);
@@ -81,8 +85,9 @@ static void header_link(struct fc_call *call, const char *value, size_t len) {
   const char *open = memrchr(line, '<', (size_t)(rel - line));
   const char *close = open ? memchr(open, '>', (size_t)(rel - open)) : NULL;
   if (close)
-    (void)fc_text_line(call->result.successor, sizeof(call->result.successor),
-                       open + 1, (size_t)(close - open - 1));
+    (void)fc_text_line_masked(&masks, call->result.successor,
+                              sizeof(call->result.successor), open + 1,
+                              (size_t)(close - open - 1));
 }
 
 static void header_content_type(struct fc_call *call, const char *value,

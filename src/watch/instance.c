@@ -57,13 +57,30 @@ int64_t fc_instance_interval_ms(const struct fc_instance *instance) {
   return instance->interval_ms;
 }
 
+const struct fc_throttle_rule fc_instance_told_rule = {FC_INSTANCE_TOLD_MAX,
+                                                       60 * 1000};
+
+/* Whether the loss of a job is told now. */
+static bool may_tell_loss(struct fc_instance *instance,
+                          const struct fc_job *job, struct fc_now now) {
+  size_t left_out;
+  return job->history.sources & FC_SOURCES_LISTED ||
+         fc_throttle_pass(&instance->told, &fc_instance_told_rule, now.mono_ms,
+                          &left_out);
+}
+
 void fc_instance_add_events(struct fc_instance *instance, struct fc_job *job,
-                            unsigned events) {
+                            unsigned events, struct fc_now now) {
   struct fc_outbox_event *outbox = job->outbox.event;
   /* Whoever has not heard that it was found takes it for lost already. */
   if (events & FC_EVENT_BIT(FC_EVENT_LOST) &&
       fc_outbox_take_back(&outbox[FC_EVENT_FOUND]))
     events &= ~FC_EVENT_BIT(FC_EVENT_LOST);
+  if (events & FC_EVENT_BIT(FC_EVENT_LOST) &&
+      !may_tell_loss(instance, job, now)) {
+    fc_job_put_off(job, now.mono_ms + fc_instance_told_rule.period_ms);
+    events &= ~FC_EVENT_BIT(FC_EVENT_LOST);
+  }
   for (unsigned type = 0; type < FC_EVENT_JOB_COUNT; type++)
     if (events & FC_EVENT_BIT(type))
       fc_outbox_add(&outbox[type], (enum fc_status)job->facts.status,

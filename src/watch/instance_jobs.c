@@ -24,7 +24,9 @@ void fc_instance_end_watch(struct fc_instance *instance, struct fc_job *job,
   fc_heap_remove(&registry->polls, &job->poll);
   fc_heap_remove(&registry->timers, &job->timer);
   keep_no_longer(instance, job);
-  job->kept = fc_status_is_final(job->facts.status) && keep_s > 0;
+  job->kept =
+      keep_s > 0 && (fc_status_is_final(job->facts.status) ||
+                     fc_history_has(&job->history, FC_PAST_LOST_REPORTED));
   if (job->kept) {
     instance->kept++;
     instance->crowded = true;
@@ -75,9 +77,9 @@ bool fc_instance_is_full(const struct fc_instance *instance) {
 }
 
 static bool may_be_dropped(const struct fc_job *job) {
-  return fc_status_is_final(job->facts.status) &&
-         !(job->history.sources & FC_SOURCES_LISTED) &&
-         (job->kept || !fc_history_has(&job->history, FC_PAST_FORGOTTEN));
+  return job->kept || (fc_status_is_final(job->facts.status) &&
+                       !(job->history.sources & FC_SOURCES_LISTED) &&
+                       !fc_history_has(&job->history, FC_PAST_FORGOTTEN));
 }
 
 /* How many of those that may be dropped had ended by then. */

@@ -73,7 +73,7 @@ void fc_instance_tick_job(struct fc_instance *instance, struct fc_job *job,
   }
   unsigned events = fc_job_tick(job, &instance->rules, now.mono_ms,
                                 fc_instance_epoch_s(instance, now), &ended);
-  fc_instance_add_events(instance, job, events);
+  fc_instance_add_events(instance, job, events, now);
   if (events || ended)
     fc_instance_changed(instance, job, true);
   if (ended && !(job->history.sources & FC_SOURCES_LISTED))
@@ -343,7 +343,7 @@ static void count_end(struct fc_instance *instance, int before, int status) {
 
 static void apply(struct fc_instance *instance, struct fc_job *job,
                   enum fc_answer answer, const struct fc_result *result,
-                  const struct fc_moment *moment) {
+                  const struct fc_moment *moment, struct fc_now now) {
   struct fc_facts before = job->facts;
   bool stalled = job->history.stalled;
   fc_registry_uncount(&instance->registry, job);
@@ -354,11 +354,10 @@ static void apply(struct fc_instance *instance, struct fc_job *job,
     instance->crowded = true;
   if (job->facts.status == FC_STATUS_COMPLETED)
     fc_instance_outrank(instance, job);
-  fc_instance_add_events(instance, job, events);
+  fc_instance_add_events(instance, job, events, now);
   if (job->facts.status == FC_STATUS_UNKNOWN &&
       before.status != FC_STATUS_UNKNOWN)
-    report_unknown_word(instance, job, result->reply.status_word,
-                        moment->mono_ms);
+    report_unknown_word(instance, job, result->reply.status_word, now.mono_ms);
   if (events || before.status != job->facts.status ||
       stalled != job->history.stalled)
     fc_instance_changed(instance, job, true);
@@ -390,7 +389,7 @@ static void judge_job(struct fc_instance *instance,
   } else if (is_of_other_kind(ticket)) {
     fc_heap_set(&instance->registry.polls, &job->poll, now.mono_ms);
   } else {
-    apply(instance, job, answer, result, moment);
+    apply(instance, job, answer, result, moment, now);
     if (!fc_status_is_final(job->facts.status))
       fc_heap_set(&instance->registry.polls, &job->poll,
                   next_turn_ms(instance, job, ticket, outcome, result, now));

@@ -13,6 +13,7 @@
 
 #include "src/base/queue.h"
 #include "src/base/text.h"
+#include "src/base/throttle.h"
 #include "src/watch/endpoint.h"
 #include "src/watch/flush.h"
 #include "src/watch/health.h"
@@ -58,6 +59,7 @@ struct fc_instance {
     struct fc_turns turns;
     enum fc_event_type told; /* the last that was; 0: none */
   } subjects[FC_SUBJECT_COUNT];
+  struct fc_throttle told;         /* of what others can bring about at will */
   struct fc_queue owing;           /* jobs with events to be delivered */
   struct fc_queue unsaved, saving; /* jobs that the state file lacks, and those
                                       being written to it */
@@ -114,10 +116,17 @@ void fc_instance_restored(struct fc_instance *instance,
 void fc_instance_restored_stamps(struct fc_instance *instance,
                                  struct fc_job *job, struct fc_now now);
 
+/* How often a minute it is told of the instance and its endpoints, and of lost
+ * jobs that are only registered: whoever may register can have any number of
+ * those. What is beyond waits. */
+enum { FC_INSTANCE_TOLD_MAX = 6 };
+extern const struct fc_throttle_rule fc_instance_told_rule;
+
 /* Queues events of a job to be delivered: a set of types, which may be
- * empty. A loss takes back a "found" that nobody has heard of yet. */
+ * empty. A loss takes back a "found" that nobody has heard of yet. The job's
+ * timer is the caller's to set. */
 void fc_instance_add_events(struct fc_instance *instance, struct fc_job *job,
-                            unsigned events);
+                            unsigned events, struct fc_now now);
 
 /* Queues an event of the instance. It takes back those that no longer hold and
  * that nobody has heard of yet, so that what is reported last is how it is;
@@ -176,9 +185,10 @@ void fc_instance_refuse_beyond_max(struct fc_instance *instance,
                                    enum fc_job_source source, const char *id,
                                    struct fc_now now);
 
-/* Ends the watching of a job, for whatever reason. One that has ended is kept
- * for keep_s seconds, or until fc_instance_make_room, so that it is not
- * reported again should it come back; of all others nothing is kept. */
+/* Ends the watching of a job, for whatever reason. One that has ended, or was
+ * told to be lost, is kept for keep_s seconds, or until fc_instance_make_room,
+ * so that it is not reported again should it come back; of all others nothing
+ * is kept. */
 void fc_instance_end_watch(struct fc_instance *instance, struct fc_job *job,
                            int64_t keep_s, struct fc_now now);
 

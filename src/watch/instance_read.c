@@ -238,6 +238,16 @@ static bool take_instance_event(struct fc_instance *instance,
   return true;
 }
 
+static bool take_event_of_api(struct fc_instance *instance,
+                              struct fc_event *event, int64_t now_ms) {
+  size_t left_out; /* nothing is */
+  return fc_throttle_is_open(&instance->told, &fc_instance_told_rule, now_ms) &&
+         (take_instance_event(instance, event, now_ms) ||
+          take_endpoint_event(instance, event, now_ms)) &&
+         fc_throttle_pass(&instance->told, &fc_instance_told_rule, now_ms,
+                          &left_out);
+}
+
 bool fc_instance_take_event(struct fc_instance *instance, struct fc_now now,
                             struct fc_delivery *delivery) {
   memset(delivery, 0, sizeof(*delivery));
@@ -245,8 +255,7 @@ bool fc_instance_take_event(struct fc_instance *instance, struct fc_now now,
   delivery->event.status = FC_STATUS_NONE;
   delivery->event.previous = FC_STATUS_NONE;
   fc_instance_lock(instance);
-  bool found = take_instance_event(instance, &delivery->event, now.mono_ms) ||
-               take_endpoint_event(instance, &delivery->event, now.mono_ms) ||
+  bool found = take_event_of_api(instance, &delivery->event, now.mono_ms) ||
                take_job_event(instance, now, delivery);
   fc_instance_unlock(instance);
   return found;

@@ -43,7 +43,7 @@ static void restore_all(struct fc_instance *instance, struct fc_job *job,
     fc_job_keep_error(job, record->error);
   restore_events(job, record, clean);
   fc_registry_count(&instance->registry, job);
-  fc_instance_add_events(instance, job, /* events = */ 0);
+  fc_instance_add_events(instance, job, /* events = */ 0, now);
 }
 
 /* When it is asked for next: each in its turn, as all come at once. */

@@ -188,7 +188,10 @@ static const char *reason_of_loss(const struct fc_job *job,
 static unsigned apply_missing(struct fc_job *job, enum fc_answer answer,
                               const struct fc_result *result,
                               const struct fc_moment *moment) {
-  fc_job_miss(job, moment->mono_ms);
+  if (answer == FC_ANSWER_GONE)
+    job->missing = false;
+  else
+    fc_job_miss(job, moment->mono_ms);
   if (!is_lost(job, answer, moment))
     return 0;
   if (job->misses < FC_JOB_COUNT_MAX)
@@ -257,11 +260,11 @@ static int64_t silence_at(const struct fc_job *job,
              : FC_NEVER;
 }
 
-/* A job that a 410 made lost has no text, and is not told of. */
+/* A job that a 410 made lost is not told of. */
 static bool is_told_otherwise(const struct fc_job *job) {
   bool told = fc_history_has(&job->history, FC_PAST_LOST_REPORTED);
   return job->facts.status == FC_STATUS_LOST
-             ? !told && job->error
+             ? !told && job->missing
              : told && !fc_status_is_final(job->facts.status);
 }
 
@@ -283,6 +286,12 @@ bool fc_job_tell(struct fc_job *job, enum fc_event_type type, int64_t mono_ms) {
                                                            : FC_EVENT_LOST]))
     fc_history_set(&job->history, FC_PAST_LOST_REPORTED, type == FC_EVENT_LOST);
   return last;
+}
+
+void fc_job_put_off(struct fc_job *job, int64_t until_ms) {
+  fc_history_set(&job->history, FC_PAST_LOST_REPORTED, false);
+  job->turns = FC_TURNS_MAX;
+  job->turned_s = (int32_t)((until_ms - FC_TURNS_MS) / 1000);
 }
 
 unsigned fc_job_tick(struct fc_job *job, const struct fc_job_rules *rules,

@@ -74,7 +74,7 @@ struct fc_job {
   struct fc_history history;
   struct fc_outbox outbox;
   int32_t missing_since_s; /* monotonic, rounded up; valid if `missing` */
-  uint32_t turned_s;       /* when it was told last that it was lost or found */
+  int32_t turned_s;        /* when it was told last that it was lost or found */
   uint32_t phase_ms;       /* of its turns, within the interval */
   uint32_t stalled_till_s; /* it is shown as one that was stalled, monotonic */
   uint8_t failures : 4; /* requests in a row that failed, up to ..._COUNT_MAX */
@@ -136,6 +136,9 @@ bool fc_job_has_pending(const struct fc_job *job);
 
 /* What is to be delivered of the job, now or later, may be a repeat. */
 void fc_job_doubt(struct fc_job *job);
+
+/* That it is lost is not told before until_ms, monotonic, if it still is. */
+void fc_job_put_off(struct fc_job *job, int64_t until_ms);
 
 /* What time alone brings: returns events, and sets *ended when the job's own
  * series end now. They do not before the reader has shown how it

@@ -18,8 +18,8 @@ enum { FC_TURNS_MAX = 3, FC_TURNS_MS = 60 * 60 * 1000 };
 
 /* All zero: nothing was told yet. */
 struct fc_turns {
-  uint32_t last_s; /* when it was told last, monotonic */
-  unsigned told;   /* how often, up to FC_TURNS_MAX */
+  int32_t last_s; /* when it was told last, monotonic */
+  unsigned told;  /* how often, up to FC_TURNS_MAX */
 };
 
 /* When a change may be told, monotonic; in the past unless it is held back. */
@@ -41,7 +41,7 @@ static inline bool fc_turns_tell(struct fc_turns *turns, int64_t now_ms) {
     turns->told = 0;
   turns->told++;
   /* Rounded up: the hour is a whole one. */
-  turns->last_s = (uint32_t)((now_ms + 999) / 1000);
+  turns->last_s = (int32_t)((now_ms + 999) / 1000);
   return turns->told == FC_TURNS_MAX;
 }
 

@@ -14,7 +14,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { INTERVAL_MS = 10000, EPOCH_S = 1764000000 };
+enum {
+  INTERVAL_MS = 10000,
+  EPOCH_S = 1764000000,
+  FC_TOLD_A_MINUTE = 6 /* FC_INSTANCE_TOLD_MAX */
+};
 
 static struct fc_settings settings;
 static struct fc_instance *instance;
@@ -204,6 +208,67 @@ START_TEST(the_end_of_a_job_is_never_held_back) {
 }
 END_TEST
 
+static struct fc_result refused(void) {
+  struct fc_result result = {.answer = FC_ANSWER_INVALID, .http_code = 400};
+  strcpy(result.reply.error, "Invalid job ID format");
+  return result;
+}
+
+static int told_of(const char *what) {
+  int count = 0;
+  const char *said;
+  while ((said = drive_event(instance, now))[0])
+    count += strstr(said, what) != NULL;
+  return count;
+}
+
+/* Whoever may register can register anything, again and again. */
+START_TEST(a_job_that_is_registered_again_is_not_lost_again) {
+  for (int i = 0; i < 20; i++) {
+    add("a");
+    answer(refused());
+    ck_assert_int_eq(told_of("lost: Invalid job ID format"), i == 0);
+    ck_assert_int_eq(
+        fc_instance_forget(instance, "a", FC_SOURCE_REGISTRATION, now), FC_OK);
+    drive_pass_ms(&now, 1000);
+  }
+}
+END_TEST
+
+START_TEST(registered_jobs_that_are_lost_are_told_of_a_few_a_minute) {
+  enum { JOBS = 40 };
+  char id[16];
+  int told = 0;
+  for (int i = 0; i < JOBS; i++) {
+    (void)snprintf(id, sizeof(id), "%d", i);
+    add(id);
+    drive_answer(instance, &now, id, refused());
+  }
+  for (int minute = 0; minute < 10; minute++) {
+    int more = told_of(" lost: ");
+    ck_assert_int_le(more, FC_TOLD_A_MINUTE);
+    told += more;
+    drive_pass_ms(&now, 61 * 1000);
+    (void)fc_instance_wait(instance, now);
+  }
+  ck_assert_int_eq(told, JOBS);
+}
+END_TEST
+
+START_TEST(jobs_of_the_configuration_that_are_lost_are_told_of_at_once) {
+  enum { JOBS = 40 };
+  char id[16];
+  for (int i = 0; i < JOBS; i++) {
+    (void)snprintf(id, sizeof(id), "%d", i);
+    ck_assert_int_eq(fc_instance_add(instance, fc_kind_get(FC_KIND_EXTRACT), id,
+                                     NULL, FC_SOURCE_CONFIG, now),
+                     FC_OK);
+    drive_answer(instance, &now, id, refused());
+  }
+  ck_assert_int_eq(told_of(" lost: "), JOBS);
+}
+END_TEST
+
 /* A server whose header says "in 30 days" whenever it is asked. */
 START_TEST(a_date_that_moves_is_told_three_times) {
   struct fc_result result = drive_status(FC_STATUS_PROCESSING);
@@ -274,6 +339,11 @@ int main(void) {
   tcase_add_loop_test(tests, what_waits_for_its_turn_is_held_back_too, 0,
                       (int)COUNT_OF(pairs));
   tcase_add_test(tests, the_end_of_a_job_is_never_held_back);
+  tcase_add_test(tests, a_job_that_is_registered_again_is_not_lost_again);
+  tcase_add_test(tests,
+                 registered_jobs_that_are_lost_are_told_of_a_few_a_minute);
+  tcase_add_test(tests,
+                 jobs_of_the_configuration_that_are_lost_are_told_of_at_once);
   tcase_add_test(tests, a_date_that_moves_is_told_three_times);
   tcase_add_test(tests, a_date_that_is_what_was_told_again_is_not_told);
   tcase_add_test(tests, random_status_words_are_three_lines);
