@@ -18,6 +18,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #if LIBCURL_VERSION_NUM < 0x075700
 #error "libcurl 7.87 or newer is needed"
@@ -625,18 +626,23 @@ struct fc_transport *fc_transport_curl_new(void) {
   return &transport->base;
 }
 
+static char *find_variable(const char *begin) {
+  for (char **entry = environ; entry && *entry; entry++)
+    if (strncmp(*entry, begin, strlen(begin)) == 0)
+      return *entry;
+  return NULL;
+}
+
 /* libcurl opens the file that SSLKEYLOGFILE names when it is set up, for all
  * connections of the process. The variable has another name for that long; no
  * entry of the environment moves, for other threads may be reading it. */
 static CURLcode init_without_key_log(void) {
-  static const char name[] = "SSLKEYLOGFILE";
-  char *value = getenv(name);
-  char *entry = value ? value - sizeof(name) : NULL;
+  char *entry = find_variable("SSLKEYLOGFILE=");
   if (entry)
     *entry = '-';
   CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
   if (entry)
-    *entry = name[0];
+    *entry = 'S';
   return code;
 }
 

@@ -34,7 +34,7 @@ enum { CTL_DEFAULT_INTERVAL_MS = 10000 };
 struct ctl_options {
   struct fc_settings settings; /* the server; its jobs are the ones named */
   struct fc_key key;           /* none for commands that ask no server */
-  const char *url, *api_version, *key_file, *ca_cert, *proxy;
+  const char *url, *api_version, *key_file, *ca_cert;
   const char *socket, *instance, *state;
   bool json;
   bool has_warning, has_critical;

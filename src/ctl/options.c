@@ -76,6 +76,14 @@ static bool set_header(const struct row *row, struct ctl_options *options,
                     row->name);
 }
 
+static bool set_proxy(const struct row *row, struct ctl_options *options,
+                      const char *value, struct ctl_reason *reason) {
+  char detail[FC_DETAIL_SIZE];
+  return !fc_transport_curl_set_proxy(&options->settings, value, detail,
+                                      sizeof(detail)) ||
+         ctl_refuse(reason, "--%s: %s", row->name, detail);
+}
+
 /* Seconds, perhaps with a fraction, to milliseconds. */
 static bool set_seconds(const struct row *row, struct ctl_options *options,
                         const char *value, struct ctl_reason *reason) {
@@ -119,7 +127,7 @@ static const struct row rows[] = {
      "the API key is in FILE; default: in FIRECRAWL_API_KEY"},
     {"cacert", 0, CTL_ASKING, "FILE", set_text, AT(ca_cert),
      "certificate authorities to trust in place of the system's"},
-    {"proxy", 0, CTL_ASKING, "URL", set_text, AT(proxy),
+    {"proxy", 0, CTL_ASKING, "URL", set_proxy, 0,
      "the proxy to go through; default none"},
     {"header", 0, CTL_ASKING, "HEADER", set_header, 0,
      "\"Name: value\" to be sent as well; may be repeated"},
@@ -224,7 +232,10 @@ bool ctl_options_read(struct ctl_options *options, int argc, char **argv,
       return refuse_option(value, argv[optind - 1], reason);
     if (value >= LONG_BASE && !is_in_full(row, argv))
       return ctl_refuse(reason, "--%s has to be written in full", row->name);
-    if (!row->set(row, options, optarg, reason))
+    bool taken = row->set(row, options, optarg, reason);
+    if (row->set == set_header || row->set == set_proxy)
+      explicit_bzero(optarg, strlen(optarg)); /* all users see arguments */
+    if (!taken)
       return false;
     *given |= 1U << (row - rows);
   }
@@ -346,20 +357,9 @@ static bool settle_key(struct ctl_options *options, struct ctl_reason *reason) {
   return copy(&options->settings.api_key, key, reason);
 }
 
-/* Not quoted: it may hold a password. */
-static bool settle_proxy(struct ctl_options *options,
-                         struct ctl_reason *reason) {
-  char detail[FC_DETAIL_SIZE];
-  return !options->proxy ||
-         !fc_transport_curl_set_proxy(&options->settings, options->proxy,
-                                      detail, sizeof(detail)) ||
-         ctl_refuse(reason, "--proxy: %s", detail);
-}
-
 bool ctl_options_settle(struct ctl_options *options,
                         struct ctl_reason *reason) {
   if (!settle_url(options, reason) || !settle_key(options, reason) ||
-      !settle_proxy(options, reason) ||
       !copy(&options->settings.ca_cert, options->ca_cert, reason))
     return false;
   if (fc_settings_key_in_clear(&options->settings))

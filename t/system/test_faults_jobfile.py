@@ -191,7 +191,7 @@ CHANGES = [
         holds("c\n")(path + "-other"), os.link(path + "-other", path))),
      {"a", "b"}, "several hard links; .*still watched"),
     ("ID4", "becomes-copy-of-key", copy_of_key, {"a", "b"},
-     "holds the API key; .*still watched"),
+     "holds the API key or another secret; .*still watched"),
 ]
 if os.geteuid() == 0:
     CHANGES += [

@@ -331,12 +331,11 @@ static void list_in_file(const char *id, const char *name) {
   fc_instance_file_end(instance, NULL, now);
 }
 
-/* Neither its series nor its failure vanish, whoever registers what. */
 START_TEST(a_name_that_is_one_with_another_in_graphite_is_told_of_once) {
   struct fc_report report;
   static const char *const names[] = {"db.prices", "db_prices", "db_prices",
                                       "db-prices"};
-  char id[8];
+  char id[16];
   int told = 0;
   for (int i = 0; i < 4; i++) {
     (void)snprintf(id, sizeof(id), "%d", i);
@@ -363,6 +362,7 @@ START_TEST(a_name_that_is_one_with_another_in_graphite_is_told_of_once) {
 }
 END_TEST
 
+/* Neither its series nor its failure vanish, whoever registers what. */
 START_TEST(a_registration_takes_no_series_of_a_name_that_is_listed) {
   if (_i)
     list_in_file("a", "n");

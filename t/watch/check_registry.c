@@ -162,7 +162,7 @@ static const struct {
 };
 
 START_TEST(names_that_are_one_in_graphite_are_found) {
-  char id[8];
+  char id[24];
   static const char *const names[] = {"a.b", "aab", "azb", "x_y_z", "a-b"};
   for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
     (void)snprintf(id, sizeof(id), "%zu", i);
