@@ -3,6 +3,7 @@
 /* The whole plugin on the recording stand-in for the daemon and the fake
  * server: configuration in, values, notifications and log lines out. */
 
+#include "plugin/complain.h"
 #include "plugin/identifier.h"
 
 #include "src/watch/flush.h"
@@ -794,6 +795,45 @@ START_TEST(failures_are_logged_once_and_their_end_too) {
 }
 END_TEST
 
+START_TEST(failures_that_come_and_go_are_three_lines) {
+  script("job extract " A "\n  state processing\n");
+  start("Extract \"" A "\"\nInterval 0.1");
+  wait_value("api_up", "", 1);
+  script("answer 503 body=\"<html>\"\n");
+  wait_log("prod: http: HTTP 503");
+  script("answer off\n");
+  wait_log("prod: http: no more failures");
+  script("answer 503 body=\"<html>\"\n");
+  wait_log("; further changes are not told for an hour");
+  size_t lines = fake_collectd_log_count(LOG_WARNING);
+  script("answer off\n");
+  wait_value("api_up", "", 1);
+  for (int i = 0; i < 3 * FC_COMPLAIN_CLEAN_READS; i++)
+    ck_assert_uint_eq(fake_collectd_read(), 0);
+  ck_assert_uint_eq(fake_collectd_log_count(LOG_WARNING), lines);
+  ck_assert_uint_eq(lines, 2);
+  stop();
+}
+END_TEST
+
+START_TEST(many_registrations_are_some_lines_and_a_number) {
+  char fields[128];
+  script("job any *\n  state processing\n");
+  start("AcceptRegistrations true");
+  fake_collectd_clear();
+  for (int i = 0; i < 100; i++) {
+    (void)snprintf(fields, sizeof(fields),
+                   "severity=okay plugin_instance=prod type=extract "
+                   "type_instance=id-%d message=\"name-%d\"",
+                   i, i);
+    send_notification(fields);
+  }
+  ck_assert_uint_eq(fake_collectd_log_count(LOG_NOTICE), 20);
+  wait_value("jobs", "processing", 100);
+  stop();
+}
+END_TEST
+
 START_TEST(shutdown_does_not_wait_for_a_server_that_never_answers) {
   script("job extract " A "\n  state processing never\n");
   start("Extract \"" A "\"\nTimeout 60000");
@@ -1428,6 +1468,8 @@ static TCase *make_life(void) {
   tcase_add_test(tests, a_duration_goes_on_over_a_restart);
   tcase_add_test(tests, a_state_file_that_cannot_be_used_is_one_error);
   tcase_add_test(tests, nobody_listening_is_no_reason_to_stop);
+  tcase_add_test(tests, failures_that_come_and_go_are_three_lines);
+  tcase_add_test(tests, many_registrations_are_some_lines_and_a_number);
   tcase_add_test(tests, failures_are_logged_once_and_their_end_too);
   tcase_add_test(tests, shutdown_does_not_wait_for_a_server_that_never_answers);
   tcase_add_test(tests, an_instance_without_registrations_takes_none);
