@@ -166,6 +166,18 @@ class ExampleTest(SystemTest):
             for line in carbon.lines), "carbon gets it", 30)
         self.assert_understood(daemon)
 
+    def test_graphite_with_separate_instances(self):
+        """So named are the series that the storage patterns have to fit."""
+        carbon = self.receiver()
+        daemon = self.examples(
+            "firecrawl", "graphite", fake=self.fake(FAILS),
+            replaced={'Port "2003"': 'Port "%d"\n    SeparateInstances true' %
+                                     carbon.port})
+        wait_for(lambda: any(line.startswith(
+            "collectd.testhost.firecrawl.prod.job_status.nightly-prices 3")
+            for line in carbon.lines), "carbon gets it", 30)
+        self.assert_understood(daemon)
+
     def test_network(self):
         port = "%d" % harness.free_port()
         auth = os.path.join(self.scratch, "auth")

@@ -112,10 +112,16 @@ class Graphite(SystemTest):
             graphs.shipped("graphite/storage-schemas.conf"),
             graphs.shipped("graphite/storage-aggregation.conf"))
         self.daemons.append(carbon)
-        carbon.send("collectd.host.firecrawl-prod." + name for name in SERIES)
         folder = carbon.whisper + "/collectd/host/firecrawl-prod/"
-        for name, wanted in SERIES.items():
-            path = folder + name + ".wsp"
+        series = {"firecrawl-prod." + name: wanted
+                  for name, wanted in SERIES.items()}
+        # With SeparateInstances.
+        series.update({"firecrawl.prod." + name.replace("-", ".", 1): wanted
+                       for name, wanted in SERIES.items()})
+        carbon.send("collectd.host." + name for name in series)
+        for name, wanted in series.items():
+            path = "%s/collectd/host/%s.wsp" % (carbon.whisper,
+                                                name.replace(".", "/"))
             wait_for(lambda: os.path.exists(path) and os.path.getsize(path),
                      path)
             info = json.loads(graphs.run(
