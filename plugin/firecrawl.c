@@ -38,22 +38,25 @@
 /* In collectd's BaseDir, which is the daemon's working directory. */
 #define DEFAULT_STATE_FILE "firecrawl.db"
 
+enum {
+  EARLY_MAX = 256, /* registrations kept until init */
+  MINUTE_MS = 60000
+};
+
 /* How often the log hears of what others write: a JobFile, registrations. */
-static const struct fc_throttle_rule reports_rule = {20, 60 * 1000};
+static const struct fc_throttle_rule reports_rule = {20, MINUTE_MS};
 
 static const struct {
   int severity;
   struct fc_throttle_rule rule;
   const char *what; /* the ones that are left out did */
 } registration_lines[FC_REGISTRATION_COUNT] = {
-    [FC_REGISTRATION_CHANGED] = {LOG_NOTICE, {20, 60 * 1000}, "were taken"},
-    [FC_REGISTRATION_REFUSED] = {LOG_ERR, {1, 10 * 1000}, "were refused"},
+    [FC_REGISTRATION_CHANGED] = {LOG_NOTICE, {20, MINUTE_MS}, "were taken"},
+    [FC_REGISTRATION_REFUSED] = {LOG_ERR, {1, MINUTE_MS / 6}, "were refused"},
 };
 
 /* How each line ends that says why init gives up. */
 #define NOTHING "; nothing is watched"
-
-enum { EARLY_MAX = 256 /* registrations kept until init */ };
 
 /* At the end, for a disk that does not answer. */
 #ifndef FC_DISK_PATIENCE_MS

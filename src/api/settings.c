@@ -87,7 +87,8 @@ enum fc_error fc_settings_add_secret(struct fc_settings *settings,
   if (!copy)
     return FC_ERR_MEMORY;
   memcpy(copy, bytes, len);
-  secrets[settings->secrets_len++] = (struct fc_secret){copy, len};
+  secrets[settings->secrets_len].bytes = copy;
+  secrets[settings->secrets_len++].len = len;
   return FC_OK;
 }
 

@@ -102,7 +102,7 @@ static void take(struct ctl_answer *answer, const struct fc_settings *settings,
       .sure = true,
   };
   /* A 404 is as old as it can get. */
-  fc_job_miss(&answer->job, now.mono_ms - 2 * FC_JOB_MISSING_MS);
+  fc_job_miss(&answer->job, now.mono_ms - INT64_C(2) * FC_JOB_MISSING_MS);
   (void)fc_job_apply(&answer->job, &rules, result->answer, result, &moment);
   if (result->answer == FC_ANSWER_NONE)
     say_failed(answer, settings, result->error, result->detail);

@@ -102,7 +102,7 @@ static bool log_is_full(struct fc_journal *journal) {
     fc_instance_report(journal->members[0].instance, FC_SEVERITY_WARNING,
                        "state file: %s-wal has grown to %" PRId64
                        " MiB, for a program reads the file without an end",
-                       journal->path, size / (1024 * 1024));
+                       journal->path, size >> 20);
   journal->log_warned = warn;
   return size > FC_JOURNAL_LOG_MAX;
 }

@@ -71,8 +71,9 @@ const char *fc_event_message(const struct fc_event *event,
                  rows[event->type].says);
   if (event->text[0])
     fc_text_append(message, size, &used, ": %s", event->text);
+  used = strlen(message);
   if (event->is_last)
-    (void)strcat(message, last);
+    fc_text_append(message, FC_EVENT_MESSAGE_SIZE, &used, "%s", last);
   return message;
 }
 

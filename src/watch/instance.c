@@ -58,7 +58,7 @@ int64_t fc_instance_interval_ms(const struct fc_instance *instance) {
 }
 
 const struct fc_throttle_rule fc_instance_told_rule = {FC_INSTANCE_TOLD_MAX,
-                                                       60 * 1000};
+                                                       FC_INSTANCE_TOLD_MS};
 
 /* Whether the loss of a job is told now. */
 static bool may_tell_loss(struct fc_instance *instance,

