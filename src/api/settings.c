@@ -74,9 +74,23 @@ static bool has_secret(const struct fc_settings *settings, const char *bytes,
   return false;
 }
 
+static bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+/* As a line of text has them. */
+static size_t copy_with_single_blanks(char *copy, const char *bytes,
+                                      size_t len) {
+  size_t used = 0;
+  for (size_t i = 0; i < len; i++)
+    if (!is_blank(bytes[i]))
+      copy[used++] = bytes[i];
+    else if (i == 0 || !is_blank(bytes[i - 1]))
+      copy[used++] = ' ';
+  return used;
+}
+
 enum fc_error fc_settings_add_secret(struct fc_settings *settings,
                                      const char *bytes, size_t len) {
-  if (!len || has_secret(settings, bytes, len))
+  if (!len)
     return FC_OK;
   struct fc_secret *secrets = reallocarray(
       settings->secrets, settings->secrets_len + 1, sizeof(struct fc_secret));
@@ -86,9 +100,12 @@ enum fc_error fc_settings_add_secret(struct fc_settings *settings,
   char *copy = malloc(len);
   if (!copy)
     return FC_ERR_MEMORY;
-  memcpy(copy, bytes, len);
-  secrets[settings->secrets_len].bytes = copy;
-  secrets[settings->secrets_len++].len = len;
+  len = copy_with_single_blanks(copy, bytes, len);
+  const struct fc_secret secret = {copy, len};
+  if (has_secret(settings, copy, len))
+    free_secret(&secret);
+  else
+    secrets[settings->secrets_len++] = secret;
   return FC_OK;
 }
 
@@ -140,8 +157,6 @@ static bool header_valid(const char *header) {
       return false;
   return true;
 }
-
-static bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 /* The value as a whole, and what follows the scheme in it (RFC 9110 section
  * 11.4): "Bearer X" hides X as well. */

@@ -818,8 +818,9 @@ static enum fc_error add_proxy_secrets(struct fc_settings *settings,
   CURLUcode code = curl_url_get(parsed, CURLUPART_USER, &user, CURLU_URLDECODE);
   if (code == CURLUE_OK || code == CURLUE_NO_USER)
     code = curl_url_get(parsed, CURLUPART_PASSWORD, &password, CURLU_URLDECODE);
-  enum fc_error error =
-      code == CURLUE_OK || code == CURLUE_NO_PASSWORD ? FC_OK : FC_ERR_MEMORY;
+  enum fc_error error = code == CURLUE_OK || code == CURLUE_NO_PASSWORD ? FC_OK
+                        : code == CURLUE_OUT_OF_MEMORY ? FC_ERR_MEMORY
+                                                       : FC_ERR_ARGUMENT;
   const char *name = user ? user : "", *secret = password ? password : "";
   if (!error)
     error = fc_settings_add_secret(settings, *secret ? secret : name,
@@ -843,7 +844,11 @@ enum fc_error fc_transport_curl_set_proxy(struct fc_settings *settings,
   if (copy)
     error = add_proxy_secrets(settings, parsed);
   if (error) {
-    fc_text_copy(detail, size, reason ? reason : fc_error_text(error));
+    fc_text_copy(detail, size,
+                 reason                     ? reason
+                 : error == FC_ERR_ARGUMENT ? "its user or password has bytes "
+                                              "that cannot be"
+                                            : fc_error_text(error));
     free(copy);
   } else {
     free(settings->proxy);

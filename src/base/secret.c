@@ -12,13 +12,24 @@ static bool is_word(char c) {
          (c >= 'a' && c <= 'z') || c == '_' || c == '-';
 }
 
-static bool is_blank(char c) { return (c > 0 && c <= ' ') || c == 0x7f; }
+/* Bytes of what becomes a blank in a line (src/base/text.c); 0: it does not. */
+static size_t blank_at(const char *text, size_t len) {
+  if ((unsigned char)*text <= ' ' || *text == 0x7f)
+    return 1;
+  if (len >= 2 && text[0] == '\xc2' && (unsigned char)text[1] < 0xa0)
+    return 2;
+  return len >= 3 && (memcmp(text, "\xe2\x80\xa8", 3) == 0 ||
+                      memcmp(text, "\xe2\x80\xa9", 3) == 0)
+             ? 3
+             : 0;
+}
 
 /* A line has one blank for each run of them. */
 static size_t as_it_is(const char *text, size_t len, char byte) {
-  size_t blanks = 0;
-  while (byte == ' ' && blanks < len && is_blank(text[blanks]))
-    blanks++;
+  size_t blanks = 0, more;
+  while (byte == ' ' && blanks < len &&
+         (more = blank_at(text + blanks, len - blanks)))
+    blanks += more;
   return blanks ? blanks : *text == byte;
 }
 
@@ -28,12 +39,13 @@ static int hex_digit(char c) {
   return found ? (int)(found - digits) % 16 : -1;
 }
 
-/* RFC 8259 section 7; no secret has a byte that only \b, \f, \n, \r or \t can
- * stand for. */
+/* RFC 8259 section 7. */
 static size_t in_json(const char *text, size_t len, char byte) {
   if (*text != '\\')
     return as_it_is(text, len, byte);
   if (len >= 2 && text[1] == byte && strchr("\"\\/", byte))
+    return 2;
+  if (len >= 2 && byte == ' ' && text[1] == 't')
     return 2;
   if (len >= 6 && memcmp(text, "\\u00", 4) == 0 &&
       hex_digit(text[4]) == (unsigned char)byte >> 4 &&
@@ -56,13 +68,19 @@ static size_t in_url(const char *text, size_t len, char byte) {
 static size_t (*const forms[])(const char *text, size_t len,
                                char byte) = {as_it_is, in_json, in_url};
 
+/* An escape that the end of the text has cut. */
+static bool is_cut(const char *text, size_t len) {
+  return (*text == '%' && len < 3) || (*text == '\\' && len < 6);
+}
+
 static size_t form_at(size_t form, const struct fc_secret *secret,
                       const char *text, size_t len, size_t at) {
   size_t end = at;
   for (size_t i = 0; i < secret->len; i++) {
-    if (end == len)
-      return i >= FC_SECRET_LONG || len >= FC_SECRET_CUT ? end - at : 0;
-    size_t taken = forms[form](text + end, len - end, secret->bytes[i]);
+    size_t taken =
+        end < len ? forms[form](text + end, len - end, secret->bytes[i]) : 0;
+    if (!taken && (end == len || is_cut(text + end, len - end)))
+      return i >= FC_SECRET_LONG || len >= FC_SECRET_CUT ? len - at : 0;
     if (!taken)
       return 0;
     end += taken;

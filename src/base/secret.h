@@ -19,8 +19,8 @@ enum {
 };
 
 struct fc_secret {
-  const char *bytes;
-  size_t len; /* not 0 */
+  const char *bytes; /* blanks one by one, no tabs */
+  size_t len;        /* not 0 */
 };
 
 /* Borrowed. A NULL pointer to one is no secrets. */

@@ -64,7 +64,7 @@ const struct fc_throttle_rule fc_instance_told_rule = {FC_INSTANCE_TOLD_MAX,
 static bool may_tell_loss(struct fc_instance *instance,
                           const struct fc_job *job, struct fc_now now) {
   size_t left_out;
-  return job->history.sources & FC_SOURCES_LISTED ||
+  return job->history.sources & FC_SOURCE_CONFIG ||
          fc_throttle_pass(&instance->told, &fc_instance_told_rule, now.mono_ms,
                           &left_out);
 }

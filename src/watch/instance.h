@@ -90,8 +90,13 @@ FC_MUST_USE enum fc_error fc_instance_forget(struct fc_instance *instance,
  * FC_SOURCE_FILE are all that the file has, so _end takes back the file's wish
  * for all others. An ID that comes a second time is FC_ERR_EXISTS. `refused`
  * says what was wrong with the file, NULL if nothing: told once, with OKAY on
- * recovery. */
+ * recovery.
+ *
+ * Before that, a reading between _begin and _sweep that only claims the IDs it
+ * finds takes back the wish for all others, which makes room for new ones. */
 void fc_instance_file_begin(struct fc_instance *instance);
+void fc_instance_file_claim(struct fc_instance *instance, const char *id);
+void fc_instance_file_sweep(struct fc_instance *instance, struct fc_now now);
 void fc_instance_file_end(struct fc_instance *instance, const char *refused,
                           struct fc_now now);
 

@@ -457,16 +457,34 @@ void fc_instance_file_begin(struct fc_instance *instance) {
   fc_instance_unlock(instance);
 }
 
-void fc_instance_file_end(struct fc_instance *instance, const char *refused,
-                          struct fc_now now) {
-  struct fc_job *next;
+void fc_instance_file_claim(struct fc_instance *instance, const char *id) {
   fc_instance_lock(instance);
+  struct fc_job *job = fc_registry_find(&instance->registry, id);
+  if (job)
+    job->listed = true;
+  fc_instance_unlock(instance);
+}
+
+static void sweep(struct fc_instance *instance, struct fc_now now) {
+  struct fc_job *next;
   for (struct fc_job *job = instance->registry.first; job; job = next) {
     next = job->next;
     if ((job->history.sources & FC_SOURCE_FILE) && !job->listed)
       take_sources(instance, job, FC_SOURCE_FILE, now);
   }
   fc_instance_make_room(instance, now);
+}
+
+void fc_instance_file_sweep(struct fc_instance *instance, struct fc_now now) {
+  fc_instance_lock(instance);
+  sweep(instance, now);
+  fc_instance_unlock(instance);
+}
+
+void fc_instance_file_end(struct fc_instance *instance, const char *refused,
+                          struct fc_now now) {
+  fc_instance_lock(instance);
+  sweep(instance, now);
   if (refused)
     refuse(instance, FC_SOURCE_FILE, refused, now);
   else

@@ -352,6 +352,10 @@ static void apply(struct fc_instance *instance, struct fc_job *job,
   count_end(instance, before.status, job->facts.status);
   if (fc_status_is_final(job->facts.status))
     instance->crowded = true;
+  /* One that is registered again after the state file was lost, it may be. */
+  if (instance->unsure && before.status == FC_STATUS_NONE &&
+      fc_status_has_ended(job->facts.status))
+    fc_job_doubt(job);
   if (job->facts.status == FC_STATUS_COMPLETED)
     fc_instance_outrank(instance, job);
   fc_instance_add_events(instance, job, events, now);

@@ -117,8 +117,8 @@ void fc_instance_restored_stamps(struct fc_instance *instance,
                                  struct fc_job *job, struct fc_now now);
 
 /* How often a minute it is told of the instance and its endpoints, and of lost
- * jobs that are only registered: whoever may register can have any number of
- * those. What is beyond waits. */
+ * jobs that the configuration does not have: whoever may register, or write the
+ * JobFile, can have any number of those. What is beyond waits. */
 enum { FC_INSTANCE_TOLD_MAX = 6, FC_INSTANCE_TOLD_MS = 60000 };
 extern const struct fc_throttle_rule fc_instance_told_rule;
 

@@ -160,7 +160,10 @@ static void fill_event(const struct fc_job *job, enum fc_event_type type,
   event->expires_at_s = job->facts.expires_at_s;
   fc_text_copy(event->id, sizeof(event->id), job->id);
   fc_text_copy(event->name, sizeof(event->name), job->name->text);
-  if (FC_EVENT_BIT(type) & FC_EVENTS_OF_AN_END && job->error)
+  /* The text is of the job's present state. */
+  bool is_of_it =
+      (type == FC_EVENT_LOST) == (job->facts.status == FC_STATUS_LOST);
+  if (FC_EVENT_BIT(type) & FC_EVENTS_OF_AN_END && is_of_it && job->error)
     fc_text_copy(event->text, sizeof(event->text), job->error);
 }
 

@@ -163,9 +163,13 @@ static bool holds(const char *text, size_t len,
 
 bool fc_jobfile_holds_secret(const char *text, size_t len,
                              const struct fc_secrets *secrets) {
-  for (; secrets; secrets = secrets->more)
+  for (size_t i = 0; i < secrets->len; i++)
+    if (holds(text, len, &secrets->list[i]))
+      return true;
+  for (secrets = secrets->more; secrets; secrets = secrets->more)
     for (size_t i = 0; i < secrets->len; i++)
-      if (holds(text, len, &secrets->list[i]))
+      if (secrets->list[i].len >= FC_JOBFILE_SECRET_LONG &&
+          has_word(text, len, &secrets->list[i]))
         return true;
   return false;
 }

@@ -52,9 +52,14 @@ FC_MUST_USE enum fc_error fc_jobfile_parse(const char *text, size_t len,
                                            fc_jobfile_refuse refuse,
                                            void *data);
 
-/* Whether text[len] holds a secret: one of FC_SECRET_LONG bytes anywhere, a
- * shorter one as a whole word, or behind the colon of one, outside of comments.
- */
+/* Bytes of a header's value or a proxy's password that count below. A shorter
+ * one may be a word that a file has for other reasons, and could be guessed by
+ * whoever writes the file and sees it refused. */
+enum { FC_JOBFILE_SECRET_LONG = 16 };
+
+/* Whether text[len] holds a secret. Of the first list, which is the key's: one
+ * of FC_SECRET_LONG bytes anywhere, a shorter one as a whole word, or behind
+ * the colon of one, outside of comments. Of the others, as a word only. */
 bool fc_jobfile_holds_secret(const char *text, size_t len,
                              const struct fc_secrets *secrets);
 

@@ -116,6 +116,23 @@ static void report_writable(struct fc_source *source, unsigned access) {
   source->reported_writable = writable;
 }
 
+/* These two only say which jobs are still listed. */
+static enum fc_error claim(size_t line, const struct fc_spec *spec,
+                           void *data) {
+  struct fc_source *source = data;
+  (void)line;
+  if (is_ending(source))
+    return FC_ERR_MEMORY;
+  fc_instance_file_claim(source->instance, spec->id);
+  return FC_OK;
+}
+
+static enum fc_error pass_over(size_t line, const char *reason, void *data) {
+  (void)line;
+  (void)reason;
+  return is_ending(data) ? FC_ERR_MEMORY : FC_OK;
+}
+
 /* These two end at the first line. */
 static enum fc_error take_any(size_t line, const struct fc_spec *spec,
                               void *data) {
@@ -148,8 +165,14 @@ static void apply(struct fc_source *source, const char *text, size_t len,
                             .now = now,
                             .is_private = !(access & FC_FILE_WORLD_READ)};
   struct fc_instance *instance = source->instance;
+  /* What is no longer listed gives way before anything new comes. */
   fc_instance_file_begin(instance);
-  enum fc_error error = fc_jobfile_parse(text, len, take, refuse, &reading);
+  enum fc_error error = fc_jobfile_parse(text, len, claim, pass_over, source);
+  if (!error) {
+    fc_instance_file_sweep(instance, now);
+    fc_instance_file_begin(instance);
+    error = fc_jobfile_parse(text, len, take, refuse, &reading);
+  }
   if (error && is_ending(source))
     return;
   if (error) {

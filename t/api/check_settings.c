@@ -92,7 +92,7 @@ static const struct {
     {"X:  value \t", NULL, {"value"}},
     {"X:", NULL, {NULL}},
     {"X: Bearer abc", NULL, {"Bearer abc", "abc"}},
-    {"X: Bearer  abc def ", NULL, {"Bearer  abc def", "abc def"}},
+    {"X: Bearer  abc def ", NULL, {"Bearer abc def", "abc def"}},
     {"X: a, b", NULL, {"a, b"}},
     {NULL, "http://host:3128", {NULL}},
     {NULL, "http://user:pass@host:3128", {"pass", "dXNlcjpwYXNz"}},

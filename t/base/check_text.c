@@ -567,8 +567,8 @@ static const struct {
     {"u:p%40ss%2Fw%25rd%20%22@host", "u:" MASK "@host"},
     {"u:p%40ss%2fw%25rd+\"@host", "u:" MASK "@host"},
     {"%66%63%2D%30%31%32%33%34%35%36%37", MASK},
-    {"%66c-01234%3", "%66c-01234%3"},
-    {"%66c-012345%3", "%66c-012345%3"},
+    {"%66c-01234%3", MASK},
+    {"%66c-0123%3", "%66c-0123%3"},
     {"%66c-0123456%3x", "%66c-0123456%3x"},
     {"%67c-01234567", "%67c-01234567"},
     {"p\\u0040ss/w%rd \\\"", MASK},
@@ -576,6 +576,16 @@ static const struct {
     {"Basic\ndXNlcjpw", MASK},
     {"Basic \t\x7f dXNlcjpw", MASK},
     {"BasicdXNlcjpw", "BasicdXNlcjpw"},
+    {"Basic\xe2\x80\xa8\xc2\x85"
+     "dXNlcjpw",
+     MASK},
+    {"Basic\\tdXNlcjpw", MASK},
+    /* A cut escape is an end as well. */
+    {"%66%63%2d%30%31%32%33%34%35%3", MASK},
+    {"%66%63%2d%30%31%32%33%34%35%", MASK},
+    {"%66%63%2d%30%31%3", "%66%63%2d%30%31%3"},
+    {"\\u0066\\u0063-01234\\u003", MASK},
+    {"fc-01234\\", MASK},
     /* A short one is a word. */
     {SHORT, MASK},
     {"\"" SHORT "\", (" SHORT ")", "\"" MASK "\", (" MASK ")"},

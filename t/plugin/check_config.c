@@ -468,13 +468,10 @@ START_TEST(a_bad_value_disables_its_instance_with_one_line) {
 END_TEST
 
 static const char *const bad_proxies[] = {
-    "http://user:" SECRET "@proxy\t",
-    "http://user:" SECRET "/ss@host:3128",
-    "user:" SECRET "/ss@host:3128",
-    "http://user:12/" SECRET "@host",
-    "http://user:" SECRET "@",
-    "ftp://user:" SECRET "@host",
-    "http://" SECRET "/x",
+    "http://user:" SECRET "@proxy\t", "http://user:" SECRET "/ss@host:3128",
+    "user:" SECRET "/ss@host:3128",   "http://user:12/" SECRET "@host",
+    "http://user:" SECRET "@",        "ftp://user:" SECRET "@host",
+    "http://user:" SECRET "%00@host", "http://" SECRET "/x",
 };
 
 /* libcurl's reasons differ from version to version. */

@@ -230,13 +230,18 @@ static const struct {
     {"tests a." SHORT " " SHORT "# -" SHORT "\n", false},
     {"# " SHORT "\na # " SHORT "\n#" SHORT, false},
     {"# x\n" SHORT "\n", true},
+    {"a production\nproduction b\n", false},
+    {"a x-0123456789abcdef # 0123456789abcdef\n", false},
+    {"a 0123456789abcdef\n", true},
+    {"agent:0123456789abcdef\n", true},
 };
 
 START_TEST(a_secret_in_the_text_is_found) {
-  static const struct fc_secret first = {LITERAL(LONG)},
-                                second = {LITERAL(SHORT)};
-  static const struct fc_secrets more = {&second, 1, NULL},
-                                 both = {&first, 1, &more};
+  static const struct fc_secret list[] = {{LITERAL(LONG)}, {LITERAL(SHORT)}};
+  static const struct fc_secret others[] = {{LITERAL("production")},
+                                            {LITERAL("0123456789abcdef")}};
+  static const struct fc_secrets more = {others, COUNT_OF(others), NULL};
+  static const struct fc_secrets both = {list, COUNT_OF(list), &more};
   const char *text = secrets[_i].text;
   ck_assert_int_eq(fc_jobfile_holds_secret(text, strlen(text), &both),
                    secrets[_i].held);

@@ -393,6 +393,21 @@ START_TEST(flushes_read_once_a_second) {
 }
 END_TEST
 
+/* As many as are there, none of which stays. */
+START_TEST(a_file_with_other_jobs_fits_where_the_old_ones_did) {
+  settings.max_jobs = 2;
+  look();
+  assert_jobs("ab");
+  test_write(path, "c\nd\n");
+  look();
+  assert_jobs("cd");
+  struct fc_report note;
+  struct fc_delivery delivery;
+  ck_assert(!fc_instance_take_report(instance, &note));
+  ck_assert(!fc_instance_take_event(instance, now, &delivery));
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("source");
   TCase *tests = tcase_create("source");
@@ -417,6 +432,7 @@ int main(void) {
                       (int)COUNT_OF(endless));
   tcase_add_test(tests, a_flush_reads_soon_and_what_was_read_is_told_of);
   tcase_add_test(tests, flushes_read_once_a_second);
+  tcase_add_test(tests, a_file_with_other_jobs_fits_where_the_old_ones_did);
   suite_add_tcase(suite, tests);
   return suite_run(suite);
 }
