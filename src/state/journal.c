@@ -39,9 +39,11 @@ struct fc_journal {
   int64_t retry_ms;
   int64_t lazy_ms; /* when figures are saved next */
   bool set_aside;  /* what earlier runs knew is gone */
+  bool was_behind; /* an earlier run told more than it has */
   bool damaged;    /* so it was the last time that it was given up */
   bool was_locked; /* at the last attempt */
   bool log_warned; /* that its log is large */
+  bool marked;     /* that the file is behind, or made, by this run */
   char reason[FC_STATEFILE_DETAIL_SIZE]; /* why it cannot be used; "" if it can
                                           */
   char warning[FC_STATEFILE_DETAIL_SIZE];
@@ -74,6 +76,7 @@ static void detach(struct member *member) {
 /* Closes the file, to be opened again at retry_ms. */
 static void let_go(struct fc_journal *journal, int64_t retry_ms) {
   fc_store_rollback(journal->store);
+  fc_store_set_behind(journal->store, true);
   fc_store_close(journal->store, /* clean = */ false);
   journal->store = NULL;
   journal->retry_ms = retry_ms;
@@ -202,6 +205,8 @@ static enum fc_error load(struct fc_journal *journal, struct member *member,
   if (!error)
     error =
         fc_store_load_endpoints(journal->store, name, load_endpoint, &loading);
+  if (!error && journal->was_behind)
+    fc_instance_doubt(instance);
   if (!error)
     member->refused = fc_instance_restore_end(instance, now);
   if (!error && skipped)
@@ -279,7 +284,13 @@ static void open_store(struct fc_journal *journal, struct fc_now now) {
                     now.epoch_s, &problem, detail, sizeof(detail)))
     journal->store = NULL;
   journal->was_locked = !journal->store && problem == FC_STATEFILE_LOCKED;
-  journal->set_aside = journal->store && problem == FC_STATEFILE_SET_ASIDE;
+  journal->set_aside =
+      journal->store &&
+      (problem == FC_STATEFILE_SET_ASIDE ||
+       (!journal->marked && fc_store_was_lost(journal->store)));
+  journal->was_behind =
+      journal->store && !journal->marked && fc_store_was_behind(journal->store);
+  journal->marked = journal->marked || problem != FC_STATEFILE_LOCKED;
   if (journal->was_locked && !was_locked && !journal->reason[0])
     return;
   if (!journal->store || problem != FC_STATEFILE_FINE)
@@ -419,6 +430,8 @@ int64_t fc_journal_turn(struct fc_journal *journal, struct fc_now now) {
     if (journal->store)
       (void)save(journal, now);
   }
+  if (journal->store && due_ms(journal, now) == FC_NEVER)
+    fc_store_set_behind(journal->store, false);
   return journal->store ? due_ms(journal, now) : journal->retry_ms;
 }
 
@@ -429,6 +442,8 @@ void fc_journal_free(struct fc_journal *journal, struct fc_now now) {
   while (journal->store && due_ms(journal, now) != FC_NEVER &&
          save(journal, now))
     continue;
+  if (journal->store)
+    fc_store_set_behind(journal->store, false);
   fc_store_close(journal->store, /* clean = */ true);
   free(journal->members);
   free(journal->kept);

@@ -31,6 +31,8 @@ enum {
 };
 static const char header_magic[16] = "SQLite format 3";
 
+enum { BEHIND_S = 1 /* epoch: a time that no file has by itself */ };
+
 /* Those before the lock make up one database, and are renamed in this order:
  * should a crash come in between, then no log loses the file that it belongs to
  * while that looks whole without it. */
@@ -166,6 +168,7 @@ static enum fc_error lock_take(struct fc_statefile *file) {
   static const char what[] = "its -lock: ";
   char name[PATH_MAX];
   struct stat info;
+  file->had_lock = part_stat(file, LOCK, &info) == 0;
   file->lock_fd =
       open(part_name(name, file, LOCK),
            O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
@@ -178,7 +181,17 @@ static enum fc_error lock_take(struct fc_statefile *file) {
                                                     "in use by another daemon")
                                 : fail_errno(file, errno, what);
   part_remember(file, LOCK, &info);
+  file->is_behind = file->marked_behind = info.st_mtime == BEHIND_S;
   return part_judge(file, LOCK, &info);
+}
+
+/* At worst, events are repeated unmarked. */
+void fc_statefile_set_behind(struct fc_statefile *file, bool is_behind) {
+  static const struct timespec times[] = {{.tv_sec = BEHIND_S},
+                                          {.tv_sec = BEHIND_S}};
+  if (file->parts[LOCK].known && file->marked_behind != is_behind &&
+      futimens(file->lock_fd, is_behind ? times : NULL) == 0)
+    file->marked_behind = is_behind;
 }
 
 enum fc_error fc_statefile_lock(struct fc_statefile *file, const char *path) {

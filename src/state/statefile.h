@@ -45,12 +45,15 @@ struct fc_statefile {
   char path[PATH_MAX]; /* absolute, without symbolic links; "" before it is
                           known */
   bool created;        /* by this fc_statefile_prepare: it is empty */
+  bool had_lock;       /* an earlier run has been here */
+  bool is_behind;      /* ... and knew more than the file: see _set_behind */
   int64_t size;        /* bytes, when it was prepared */
   enum fc_statefile_problem problem;
   char detail[FC_STATEFILE_DETAIL_SIZE]; /* in words, one line, without "state
                                             file" */
   /* The rest is private. */
-  int lock_fd; /* -1: none */
+  bool marked_behind; /* now */
+  int lock_fd;        /* -1: none */
   struct {
     bool known;
     dev_t device;
@@ -66,6 +69,11 @@ void fc_statefile_init(struct fc_statefile *file);
  * symbolic links, the file may not. Never waits. */
 FC_MUST_USE enum fc_error fc_statefile_lock(struct fc_statefile *file,
                                             const char *path);
+
+/* While the file is locked: more is known than what is written, or no longer.
+ * It stands in the time of the -lock, which can be changed where nothing can be
+ * written. */
+void fc_statefile_set_behind(struct fc_statefile *file, bool is_behind);
 
 /* Creates the locked file, empty and with mode 0600, or judges the one that is
  * there by its first bytes, before SQLite may change anything. One that others

@@ -254,8 +254,10 @@ static enum fc_error tables_mark_in_use(struct fc_store *store) {
   int64_t clean = 0;
   enum fc_error error = fc_db_ask(
       store->db, "SELECT value FROM meta WHERE key = 'clean'", &clean);
-  store->clean = store->file.created ? store->file.problem == FC_STATEFILE_FINE
-                                     : clean == 1;
+  store->clean =
+      store->file.created
+          ? store->file.problem == FC_STATEFILE_FINE && !store->file.had_lock
+          : clean == 1;
   /* A file that is opened again and again does not grow by that. */
   return error || !clean ? error : clean_put(store, /* clean = */ false);
 }
@@ -347,14 +349,28 @@ enum fc_error fc_store_open(struct fc_store **store, const char *path,
     *problem = opened->file.problem;
     fc_text_copy(detail, size, opened->file.detail);
   }
-  if (error)
+  if (error) {
+    fc_store_set_behind(opened, true);
     fc_store_close(opened, /* clean = */ false);
-  else
+  } else {
     *store = opened;
+  }
   return error;
 }
 
 bool fc_store_was_clean(const struct fc_store *store) { return store->clean; }
+
+bool fc_store_was_lost(const struct fc_store *store) {
+  return store->file.created && store->file.had_lock;
+}
+
+bool fc_store_was_behind(const struct fc_store *store) {
+  return store->file.is_behind;
+}
+
+void fc_store_set_behind(struct fc_store *store, bool is_behind) {
+  fc_statefile_set_behind(&store->file, is_behind);
+}
 
 /* An event that makes no sense is none. */
 static enum fc_error events_load(struct fc_db *db, const char *instance,

@@ -98,6 +98,14 @@ FC_MUST_USE enum fc_error fc_store_open(struct fc_store **store,
  * FC_STATEFILE_SET_ASIDE, where nothing is known of what was. */
 bool fc_store_was_clean(const struct fc_store *store);
 
+/* True when an earlier run had a file here that is not there any more. */
+bool fc_store_was_lost(const struct fc_store *store);
+
+/* True when an earlier run could not write all that it knew and told; and says
+ * so for later ones, or no longer. */
+bool fc_store_was_behind(const struct fc_store *store);
+void fc_store_set_behind(struct fc_store *store, bool is_behind);
+
 /* Calls back for each stored job of an instance, in the order in which they
  * were added. A row that makes no sense (unknown kind or status, bad ID or
  * name, a time beyond the years 0000 to 9999) is skipped and counted in

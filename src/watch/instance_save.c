@@ -156,6 +156,14 @@ enum fc_error fc_instance_restore(struct fc_instance *instance,
   return error;
 }
 
+void fc_instance_doubt(struct fc_instance *instance) {
+  fc_instance_lock(instance);
+  for (struct fc_job *job = instance->registry.first; job; job = job->next)
+    if (!fc_status_is_final(job->facts.status))
+      fc_job_doubt(job);
+  fc_instance_unlock(instance);
+}
+
 void fc_instance_restore_endpoint(struct fc_instance *instance,
                                   const struct fc_endpoint_record *record) {
   fc_instance_lock(instance);

@@ -22,6 +22,10 @@ fc_instance_restore(struct fc_instance *instance,
                     const struct fc_job_record *record, bool clean,
                     struct fc_now now);
 
+/* What is told of jobs that had not ended may be a repeat: an earlier run could
+ * not save all that it told. */
+void fc_instance_doubt(struct fc_instance *instance);
+
 /* All are back, and which of them have ended is known: those that have not, are
  * not configured and come beyond MaxJobs are refused, which is told of, and
  * dropped. Returns whether there are any: what is stored of them has to stay.

@@ -198,6 +198,69 @@ START_TEST(a_reader_without_an_end_does_not_make_the_log_grow_without_one) {
 }
 END_TEST
 
+/* Another program holds the file as long as this run lasts. */
+START_TEST(what_was_told_and_could_not_be_saved_is_marked_when_it_is_repeated) {
+  struct fc_delivery delivery;
+  sqlite3 *other;
+  (void)snprintf(path, sizeof(path), "%s/state.db", directory);
+  open_journal();
+  ck_assert_int_eq(fc_instance_add(instance, fc_kind_get(FC_KIND_EXTRACT), "a",
+                                   NULL, FC_SOURCE_REGISTRATION, now),
+                   FC_OK);
+  (void)fc_journal_turn(journal, now);
+  ck_assert_int_eq(sqlite3_open(path, &other), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL),
+                   SQLITE_OK);
+  drive_answer(instance, &now, "a", drive_status(FC_STATUS_FAILED));
+  (void)fc_journal_turn(journal, now);
+  ck_assert_ptr_nonnull(strstr(event(), "state file unusable"));
+  ck_assert(fc_instance_take_event(instance, now, &delivery));
+  ck_assert(!delivery.event.possible_duplicate);
+  fc_instance_delivered(instance, &delivery);
+  close_journal();
+  ck_assert_int_eq(sqlite3_close(other), SQLITE_OK);
+  for (int run = 0; run < 2; run++) {
+    open_journal();
+    if (run == 0)
+      drive_answer(instance, &now, "a", drive_status(FC_STATUS_FAILED));
+    (void)fc_journal_turn(journal, now);
+    ck_assert_int_eq(fc_instance_take_event(instance, now, &delivery),
+                     run == 0);
+    ck_assert(run || delivery.event.possible_duplicate);
+    if (run == 0)
+      fc_instance_delivered(instance, &delivery);
+    close_journal();
+  }
+  /* From then on nothing is in doubt. */
+  open_journal();
+  job_fails("b");
+  (void)fc_journal_turn(journal, now);
+  ck_assert(fc_instance_take_event(instance, now, &delivery));
+  ck_assert(!delivery.event.possible_duplicate);
+  fc_instance_delivered(instance, &delivery);
+  close_journal();
+}
+END_TEST
+
+START_TEST(what_is_told_after_a_file_was_lost_is_marked) {
+  struct fc_delivery delivery;
+  (void)snprintf(path, sizeof(path), "%s/state.db", directory);
+  open_journal();
+  job_fails("a");
+  (void)fc_journal_turn(journal, now);
+  ck_assert_str_eq(event(), "extract a (a) failed");
+  close_journal();
+  ck_assert_int_eq(unlink(path), 0);
+  open_journal();
+  job_fails("a");
+  (void)fc_journal_turn(journal, now);
+  ck_assert(fc_instance_take_event(instance, now, &delivery));
+  ck_assert(delivery.event.possible_duplicate);
+  fc_instance_delivered(instance, &delivery);
+  close_journal();
+}
+END_TEST
+
 START_TEST(a_directory_that_is_everybodys_is_told_of) {
   struct fc_report report;
   ck_assert_int_eq(chmod(directory, 0777), 0);
@@ -1028,6 +1091,10 @@ int main(void) {
       sizeof(endings) / sizeof(endings[0]));
   tcase_add_test(
       tests, a_reader_without_an_end_does_not_make_the_log_grow_without_one);
+  tcase_add_test(
+      tests,
+      what_was_told_and_could_not_be_saved_is_marked_when_it_is_repeated);
+  tcase_add_test(tests, what_is_told_after_a_file_was_lost_is_marked);
   tcase_add_test(tests, a_directory_that_is_everybodys_is_told_of);
   tcase_add_test(tests, what_may_have_been_told_before_a_loss_is_marked);
   tcase_add_loop_test(tests, a_load_that_fails_in_any_row_loses_nothing, 1, 5);

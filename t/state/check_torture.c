@@ -289,6 +289,8 @@ static bool run(long fail_at, bool persistent, bool furnished) {
   if (!begun) {
     life_end(&life);
     ck_assert(life_begin(&life));
+    /* A lock without a file may be what is left of a file that was lost. */
+    life.doubt = true;
   }
   life.bad_turns = 0;
   steps(&life, RECOVERY_STEPS);
