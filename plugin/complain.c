@@ -8,10 +8,9 @@
 
 #include "src/base/error.h"
 
-static void log_failure(struct fc_complaint *complaint, const char *name,
+static void log_failure(unsigned long long count, const char *name,
                         const char *class, const struct fc_failure *failure,
                         const char *last) {
-  unsigned long long count = failure->count - complaint->logged;
   const char *of = failure->id[0] ? " for job " : "";
   if (count > 1)
     WARNING("firecrawl plugin: %s: %s: %s (%llu failures; the last%s%s)%s",
@@ -19,15 +18,6 @@ static void log_failure(struct fc_complaint *complaint, const char *name,
   else
     WARNING("firecrawl plugin: %s: %s: %s%s%s%s", name, class, failure->detail,
             of, failure->id, last);
-  complaint->logged = failure->count;
-}
-
-static void log_end(struct fc_complaint *complaint, const char *name,
-                    const char *class, const struct fc_failure *failure,
-                    const char *last) {
-  NOTICE("firecrawl plugin: %s: %s: no more failures (%llu in all)%s", name,
-         class, (unsigned long long)failure->count, last);
-  complaint->logged = failure->count;
 }
 
 static void look(struct fc_complaint *complaint, const char *name,
@@ -42,19 +32,21 @@ static void look(struct fc_complaint *complaint, const char *name,
              ++complaint->clean_reads >= FC_COMPLAIN_CLEAN_READS) {
     complaint->open = false;
   }
-  bool turned = complaint->open != complaint->told_open &&
-                !fc_turns_are_held(&complaint->turns, now_ms);
+  bool changed = complaint->open != complaint->told_open &&
+                 !fc_flap_is_held(&complaint->flap, now_ms);
   bool again = complaint->open && complaint->told_open && is_new &&
                now_ms >= complaint->next_ms;
-  if (!turned && !again)
+  if (!changed && !again)
     return;
-  const char *last = turned && fc_turns_tell(&complaint->turns, now_ms)
-                         ? "; " FC_TURNS_LAST
+  const char *last = changed && fc_flap_tell(&complaint->flap, now_ms)
+                         ? "; " FC_FLAP_LAST
                          : "";
   if (complaint->open)
-    log_failure(complaint, name, class, failure, last);
+    log_failure(failure->count - complaint->logged, name, class, failure, last);
   else
-    log_end(complaint, name, class, failure, last);
+    NOTICE("firecrawl plugin: %s: %s: no more failures (%llu in all)%s", name,
+           class, (unsigned long long)failure->count, last);
+  complaint->logged = failure->count;
   complaint->told_open = complaint->open;
   complaint->next_ms = now_ms + FC_COMPLAIN_EVERY_MS;
 }

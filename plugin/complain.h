@@ -2,15 +2,15 @@
 
 /* Log lines about requests that fail: one at the first of a class, one an hour
  * with a count while it lasts, and one when it is over; no more of these than
- * src/watch/turns.h allows. The read callback's thread only. */
+ * src/watch/flap.h allows. The read callback's thread only. */
 
 #ifndef FC_PLUGIN_COMPLAIN_H
 #define FC_PLUGIN_COMPLAIN_H
 
 #include "src/base/clock.h"
 #include "src/base/error.h"
+#include "src/watch/flap.h"
 #include "src/watch/instance.h"
-#include "src/watch/turns.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,7 +28,7 @@ struct fc_complaint {
   bool told_open;  /* ... and that was the last that was told */
   int clean_reads;
   int64_t next_ms; /* not told of again before, while it fails */
-  struct fc_turns turns;
+  struct fc_flap flap;
 };
 
 struct fc_complaints {

@@ -112,11 +112,9 @@ static void deliver_events(struct fc_member *member, struct fc_now now) {
 
 static void log_reports(struct fc_member *member, struct fc_now now) {
   struct fc_report report;
-  size_t left_out; /* the instance counts them itself */
   while (fc_throttle_is_open(&member->reports, &reports_rule, now.mono_ms) &&
          fc_instance_take_report(member->instance, &report)) {
-    (void)fc_throttle_pass(&member->reports, &reports_rule, now.mono_ms,
-                           &left_out);
+    (void)fc_throttle_say(&member->reports, &reports_rule, now.mono_ms);
     plugin_log(fc_notify_log_level(report.severity), "firecrawl plugin: %s: %s",
                fc_instance_settings(member->instance)->name, report.text);
   }
@@ -124,16 +122,17 @@ static void log_reports(struct fc_member *member, struct fc_now now) {
 
 /* How many were not logged one by one, when no further one comes to say so. */
 static void log_registrations(struct fc_now now) {
-  for (int i = 0; i < FC_REGISTRATION_COUNT; i++) {
-    pthread_mutex_lock(&plugin.lock);
-    size_t left_out = fc_throttle_rest(
-        &plugin.registrations[i], &registration_lines[i].rule, now.mono_ms);
-    pthread_mutex_unlock(&plugin.lock);
-    if (left_out)
+  size_t left_out[FC_REGISTRATION_COUNT];
+  pthread_mutex_lock(&plugin.lock);
+  for (int i = 0; i < FC_REGISTRATION_COUNT; i++)
+    left_out[i] = fc_throttle_rest(&plugin.registrations[i],
+                                   &registration_lines[i].rule, now.mono_ms);
+  pthread_mutex_unlock(&plugin.lock);
+  for (int i = 0; i < FC_REGISTRATION_COUNT; i++)
+    if (left_out[i])
       plugin_log(registration_lines[i].severity,
-                 "firecrawl plugin: %zu more registrations %s", left_out,
+                 "firecrawl plugin: %zu more registrations %s", left_out[i],
                  registration_lines[i].what);
-  }
 }
 
 /* Always 0: an API that does not answer is a value, and the daemon suspends a

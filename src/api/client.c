@@ -29,25 +29,15 @@ static struct fc_call *call_of(struct fc_exchange *exchange) {
 }
 
 /* What no text of the server's or of libcurl's may repeat. */
-struct known {
-  struct fc_secret of_key[FC_KEY_SECRETS];
-  struct fc_secrets of_settings, all;
-};
-
 static const struct fc_secrets *secrets_of(const struct fc_call *call,
-                                           struct known *known) {
-  const struct fc_target *target = call->target;
-  known->of_settings = fc_settings_secrets(target->settings);
-  known->all = (struct fc_secrets){known->of_key,
-                                   fc_key_secrets(target->key, known->of_key),
-                                   &known->of_settings};
-  return &known->all;
+                                           struct fc_known_secrets *known) {
+  return fc_settings_secrets(call->target->settings, call->target->key, known);
 }
 
 /* Such text comes through here or fc_parse_reply, before it is cut. */
 static size_t take_text(const struct fc_call *call, char *out, size_t size,
                         const char *text, size_t len) {
-  struct known known;
+  struct fc_known_secrets known;
   return fc_text_line_masked(secrets_of(call, &known), out, size, text, len);
 }
 
@@ -73,10 +63,6 @@ static void header_retry_after(struct fc_call *call, const char *value,
 /* `Link: </v2/scrape>; rel="successor-version"` (RFC 8288, RFC 5829). Of
  * several links, each comes in a header of its own or after a comma. */
 static void header_link(struct fc_call *call, const char *value, size_t len) {
-  /* A mask is not cut. */
-  static const struct fc_secret mask = {FC_SECRET_MASK,
-                                        sizeof(FC_SECRET_MASK) - 1};
-  static const struct fc_secrets masks = {&mask, 1, NULL};
   char line[LINK_SIZE];
   len = take_text(call, line, sizeof(line), value, len);
   const char *rel = memmem(line, len, "successor-version", 17);
@@ -85,9 +71,8 @@ static void header_link(struct fc_call *call, const char *value, size_t len) {
   const char *open = memrchr(line, '<', (size_t)(rel - line));
   const char *close = open ? memchr(open, '>', (size_t)(rel - open)) : NULL;
   if (close)
-    (void)fc_text_line_masked(&masks, call->result.successor,
-                              sizeof(call->result.successor), open + 1,
-                              (size_t)(close - open - 1));
+    (void)fc_text_line(call->result.successor, sizeof(call->result.successor),
+                       open + 1, (size_t)(close - open - 1));
 }
 
 static void header_content_type(struct fc_call *call, const char *value,
@@ -183,7 +168,7 @@ static void fail_transport(struct fc_call *call, enum fc_error error,
 static enum fc_error parse_body(struct fc_call *call) {
   const char *json;
   size_t len;
-  struct known known;
+  struct fc_known_secrets known;
   enum fc_error error = call->body_error;
   if (!error)
     error = fc_envelope_finish(&call->envelope, &json, &len);

@@ -61,8 +61,14 @@ void fc_settings_release(struct fc_settings *settings) {
   fc_settings_init(settings);
 }
 
-struct fc_secrets fc_settings_secrets(const struct fc_settings *settings) {
-  return (struct fc_secrets){settings->secrets, settings->secrets_len, NULL};
+const struct fc_secrets *fc_settings_secrets(const struct fc_settings *settings,
+                                             const struct fc_key *key,
+                                             struct fc_known_secrets *known) {
+  known->of_settings =
+      (struct fc_secrets){settings->secrets, settings->secrets_len, NULL};
+  known->all = (struct fc_secrets){
+      known->of_key, fc_key_secrets(key, known->of_key), &known->of_settings};
+  return &known->all;
 }
 
 static bool has_secret(const struct fc_settings *settings, const char *bytes,

@@ -9,6 +9,7 @@
 #ifndef FC_SETTINGS_H
 #define FC_SETTINGS_H
 
+#include "src/api/key.h"
 #include "src/api/kind.h"
 #include "src/base/error.h"
 #include "src/base/macros.h"
@@ -99,8 +100,16 @@ FC_MUST_USE enum fc_error fc_settings_add_header(struct fc_settings *settings,
 FC_MUST_USE enum fc_error fc_settings_add_secret(struct fc_settings *settings,
                                                  const char *bytes, size_t len);
 
-/* Those, and that of the headers; borrowed until one is added. */
-struct fc_secrets fc_settings_secrets(const struct fc_settings *settings);
+/* All that no text may repeat: the key's first, then the settings'. `known`
+ * holds them for the caller; they are borrowed until one is added or the key is
+ * set. */
+struct fc_known_secrets {
+  struct fc_secret of_key[FC_KEY_SECRETS];
+  struct fc_secrets of_settings, all;
+};
+const struct fc_secrets *fc_settings_secrets(const struct fc_settings *settings,
+                                             const struct fc_key *key,
+                                             struct fc_known_secrets *known);
 
 /* True when the URL is that of Firecrawl's own server (FC_CLOUD_HOST). */
 bool fc_settings_is_cloud(const struct fc_settings *settings);

@@ -626,23 +626,21 @@ struct fc_transport *fc_transport_curl_new(void) {
   return &transport->base;
 }
 
-static char *find_variable(const char *begin) {
+/* Of every entry, for there may be several. */
+static void rename_key_log(char from, char to) {
+  static const char rest[] = "SLKEYLOGFILE=";
   for (char **entry = environ; entry && *entry; entry++)
-    if (strncmp(*entry, begin, strlen(begin)) == 0)
-      return *entry;
-  return NULL;
+    if (**entry == from && strncmp(*entry + 1, rest, strlen(rest)) == 0)
+      **entry = to;
 }
 
 /* libcurl opens the file that SSLKEYLOGFILE names when it is set up, for all
  * connections of the process. The variable has another name for that long; no
  * entry of the environment moves, for other threads may be reading it. */
 static CURLcode init_without_key_log(void) {
-  char *entry = find_variable("SSLKEYLOGFILE=");
-  if (entry)
-    *entry = '-';
+  rename_key_log('S', '-');
   CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (entry)
-    *entry = 'S';
+  rename_key_log('-', 'S');
   return code;
 }
 
@@ -812,6 +810,12 @@ static enum fc_error add_credentials(struct fc_settings *settings,
   return error;
 }
 
+static void free_part(char *part) {
+  if (part)
+    explicit_bzero(part, strlen(part));
+  curl_free(part);
+}
+
 static enum fc_error add_proxy_secrets(struct fc_settings *settings,
                                        CURLU *parsed) {
   char *user = NULL, *password = NULL;
@@ -827,10 +831,8 @@ static enum fc_error add_proxy_secrets(struct fc_settings *settings,
                                    strlen(*secret ? secret : name));
   if (!error && (*name || *secret))
     error = add_credentials(settings, name, secret);
-  if (password)
-    explicit_bzero(password, strlen(password));
-  curl_free(user);
-  curl_free(password);
+  free_part(user);
+  free_part(password);
   return error;
 }
 
@@ -846,14 +848,17 @@ enum fc_error fc_transport_curl_set_proxy(struct fc_settings *settings,
   if (error) {
     fc_text_copy(detail, size,
                  reason                     ? reason
-                 : error == FC_ERR_ARGUMENT ? "its user or password has bytes "
-                                              "that cannot be"
+                 : error == FC_ERR_ARGUMENT ? "its user name or password has "
+                                              "control characters"
                                             : fc_error_text(error));
-    free(copy);
   } else {
-    free(settings->proxy);
+    char *former = settings->proxy;
     settings->proxy = copy;
+    copy = former;
   }
+  if (copy)
+    explicit_bzero(copy, strlen(copy));
+  free(copy);
   curl_url_cleanup(parsed);
   return error;
 }

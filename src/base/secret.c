@@ -2,6 +2,7 @@
 
 #include "src/base/secret.h"
 
+#include "src/base/glyph.h"
 #include "src/base/macros.h"
 
 #include <stdbool.h>
@@ -12,25 +13,19 @@ static bool is_word(char c) {
          (c >= 'a' && c <= 'z') || c == '_' || c == '-';
 }
 
-/* Bytes of what becomes a blank in a line (src/base/text.c); 0: it does not. */
-static size_t blank_at(const char *text, size_t len) {
-  if ((unsigned char)*text <= ' ' || *text == 0x7f)
-    return 1;
-  if (len >= 2 && text[0] == '\xc2' && (unsigned char)text[1] < 0xa0)
-    return 2;
-  return len >= 3 && (memcmp(text, "\xe2\x80\xa8", 3) == 0 ||
-                      memcmp(text, "\xe2\x80\xa9", 3) == 0)
-             ? 3
-             : 0;
-}
-
-/* A line has one blank for each run of them. */
+/* What becomes this byte in a line, which has one blank for each run of them.
+ */
 static size_t as_it_is(const char *text, size_t len, char byte) {
-  size_t blanks = 0, more;
-  while (byte == ' ' && blanks < len &&
-         (more = blank_at(text + blanks, len - blanks)))
-    blanks += more;
-  return blanks ? blanks : *text == byte;
+  size_t used = 0, taken;
+  if (byte == FC_GLYPH_MARK_TEXT &&
+      fc_glyph_at(text, len, &taken) == FC_GLYPH_MARK)
+    return taken;
+  if (byte != ' ')
+    return *text == byte;
+  while (used < len &&
+         fc_glyph_at(text + used, len - used, &taken) == FC_GLYPH_BLANK)
+    used += taken;
+  return used;
 }
 
 static int hex_digit(char c) {

@@ -2,6 +2,7 @@
 
 #include "src/base/text.h"
 
+#include "src/base/glyph.h"
 #include "src/base/macros.h"
 #include "src/base/utf8.h"
 
@@ -11,51 +12,6 @@
 #include <strings.h>
 
 static const char ellipsis[] = "...";
-
-enum glyph { GLYPH_TEXT, GLYPH_BLANK, GLYPH_INVALID };
-
-static bool is_between(char byte, unsigned char low, unsigned char high) {
-  return (unsigned char)byte >= low && (unsigned char)byte <= high;
-}
-
-/* What is not seen but changes what is: C1 controls, line separators, and of
- * Unicode's format characters (Cf) those that show nothing of their own, as
- * bidirectional controls, joiners and tags. They are not left out, or what they
- * stand between would become one word. In ascending order. */
-static const struct {
-  uint32_t first, last;
-  enum glyph glyph;
-} unseen[] = {
-    {0x80, 0x9f, GLYPH_BLANK},         {0xad, 0xad, GLYPH_INVALID},
-    {0x61c, 0x61c, GLYPH_INVALID},     {0x180e, 0x180e, GLYPH_INVALID},
-    {0x200b, 0x200f, GLYPH_INVALID},   {0x2028, 0x2029, GLYPH_BLANK},
-    {0x202a, 0x202e, GLYPH_INVALID},   {0x2060, 0x206f, GLYPH_INVALID},
-    {0xfeff, 0xfeff, GLYPH_INVALID},   {0xfff9, 0xfffb, GLYPH_INVALID},
-    {0x1bca0, 0x1bca3, GLYPH_INVALID}, {0x1d173, 0x1d17a, GLYPH_INVALID},
-    {0xe0000, 0xe007f, GLYPH_INVALID},
-};
-
-/* Of a whole sequence of 2 to 4 bytes (RFC 3629 section 3). */
-static enum glyph glyph_wide(const char *in, size_t len) {
-  uint32_t point = (unsigned char)in[0] & (0xffU >> (len + 1));
-  for (size_t i = 1; i < len; i++)
-    point = point << 6 | ((unsigned char)in[i] & 0x3fU);
-  for (size_t i = 0; i < COUNT_OF(unseen) && point >= unseen[i].first; i++)
-    if (point <= unseen[i].last)
-      return unseen[i].glyph;
-  return GLYPH_TEXT;
-}
-
-/* What stands at in, and how many bytes it takes. */
-static enum glyph glyph_at(const char *in, size_t len, size_t *taken) {
-  bool whole;
-  *taken = fc_utf8_length((const uint8_t *)in, len, &whole);
-  if (!whole)
-    return GLYPH_INVALID;
-  if (*taken == 1)
-    return is_between(in[0], 0x21, 0x7e) ? GLYPH_TEXT : GLYPH_BLANK;
-  return glyph_wide(in, *taken);
-}
 
 struct line {
   char *out;
@@ -86,24 +42,32 @@ static void line_cut(struct line *line) {
   line->used = line->keep + strlen(ellipsis);
 }
 
+/* One that is in the text is not cut either. */
+static bool is_mask(const char *in, size_t len) {
+  return len >= strlen(FC_SECRET_MASK) &&
+         memcmp(in, FC_SECRET_MASK, strlen(FC_SECRET_MASK)) == 0;
+}
+
 size_t fc_text_line_masked(const struct fc_secrets *secrets, char *out,
                            size_t size, const char *in, size_t len) {
-  static const char mask[] = FC_SECRET_MASK;
+  static const char mask[] = FC_SECRET_MASK, mark = FC_GLYPH_MARK_TEXT;
   struct line line = {.out = out, .size = size};
   bool fits = true;
   if (size == 0)
     return 0;
   for (size_t i = 0, taken; i < len && fits; i += taken) {
     taken = fc_secret_at(secrets, in, len, i);
+    if (!taken && is_mask(in + i, len - i))
+      taken = strlen(mask);
     if (taken) {
       fits = line_put(&line, mask, strlen(mask));
       continue;
     }
-    enum glyph glyph = glyph_at(in + i, len - i, &taken);
-    if (glyph == GLYPH_BLANK)
+    enum fc_glyph glyph = fc_glyph_at(in + i, len - i, &taken);
+    if (glyph == FC_GLYPH_BLANK)
       line.blank = true;
-    else if (glyph == GLYPH_INVALID)
-      fits = line_put(&line, "?", 1);
+    else if (glyph == FC_GLYPH_MARK)
+      fits = line_put(&line, &mark, 1);
     else
       fits = line_put(&line, in + i, taken);
   }
@@ -120,7 +84,7 @@ size_t fc_text_line(char *out, size_t size, const char *in, size_t len) {
 /* The length without a last character that was cut short. */
 static size_t whole_length(const char *text, size_t len) {
   for (size_t back = 1; back <= 3 && back <= len; back++)
-    if (!is_between(text[len - back], 0x80, 0xbf))
+    if (!fc_utf8_is_tail((uint8_t)text[len - back]))
       return fc_utf8_lead((uint8_t)text[len - back]) > back ? len - back : len;
   return len;
 }

@@ -34,8 +34,8 @@ enum { FC_TEXT_DELAY_MAX_S = 24 * 60 * 60 };
 size_t fc_text_line(char *out, size_t size, const char *in, size_t len);
 
 /* As fc_text_line, of a text that may repeat secrets: each becomes
- * FC_SECRET_MASK before it is cut, and the mask is there whole or not at all.
- * NULL: there are none. */
+ * FC_SECRET_MASK before it is cut. NULL: there are none. A mask, also one that
+ * was in the text, is there whole or not at all. */
 size_t fc_text_line_masked(const struct fc_secrets *secrets, char *out,
                            size_t size, const char *in, size_t len);
 

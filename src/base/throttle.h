@@ -27,6 +27,10 @@ struct fc_throttle {
 bool fc_throttle_is_open(const struct fc_throttle *throttle,
                          const struct fc_throttle_rule *rule, int64_t now_ms);
 
+/* It is said, if it may be: true. */
+bool fc_throttle_say(struct fc_throttle *throttle,
+                     const struct fc_throttle_rule *rule, int64_t now_ms);
+
 /* It has happened. True when it is to be said; *left_out is then how often it
  * was not said before. */
 bool fc_throttle_pass(struct fc_throttle *throttle,

@@ -13,6 +13,10 @@
 
 enum { CHANGES_PER_LOCK = 32 };
 
+/* How lines end that say why the log grows. */
+#define UNENDED_READER                                                         \
+  ": a program that reads the file does not end its transaction"
+
 /* How an instance stands to the file. Its rows are deleted only once they were
  * loaded, and nothing is queued for the file but while it is attached. */
 enum standing {
@@ -43,7 +47,7 @@ struct fc_journal {
   bool damaged;    /* so it was the last time that it was given up */
   bool was_locked; /* at the last attempt */
   bool log_warned; /* that its log is large */
-  bool marked;     /* that the file is behind, or made, by this run */
+  bool tried;      /* to open it, unlocked: what is found is this run's */
   char reason[FC_STATEFILE_DETAIL_SIZE]; /* why it cannot be used; "" if it can
                                           */
   char warning[FC_STATEFILE_DETAIL_SIZE];
@@ -96,24 +100,26 @@ static void give_up(struct fc_journal *journal, struct fc_now now) {
   report_unusable(journal, detail, now);
 }
 
+/* SQLite uses the log anew once nobody reads what is in it. */
 static bool log_is_full(struct fc_journal *journal) {
   if (fc_store_log_size(journal->store) > FC_JOURNAL_LOG_MAX)
     fc_store_empty_log(journal->store);
   int64_t size = fc_store_log_size(journal->store);
-  bool warn = size > FC_JOURNAL_LOG_WARN;
-  if (warn && !journal->log_warned && journal->members_len)
+  if (size <= FC_JOURNAL_LOG_WARN) {
+    journal->log_warned = false;
+  } else if (!journal->log_warned && journal->members_len) {
     fc_instance_report(journal->members[0].instance, FC_SEVERITY_WARNING,
                        "state file: %s-wal has grown to %" PRId64
-                       " MiB, for a program reads the file without an end",
+                       " MiB" UNENDED_READER,
                        journal->path, size >> 20);
-  journal->log_warned = warn;
+    journal->log_warned = true;
+  }
   return size > FC_JOURNAL_LOG_MAX;
 }
 
 static void let_go_of_log(struct fc_journal *journal, struct fc_now now) {
   let_go(journal, now.mono_ms + FC_JOURNAL_RETRY_MS);
-  report_unusable(
-      journal, "its -wal is full, for a program reads it without an end", now);
+  report_unusable(journal, "its -wal is full" UNENDED_READER, now);
 }
 
 static enum fc_error save_changes(struct fc_journal *journal,
@@ -284,13 +290,12 @@ static void open_store(struct fc_journal *journal, struct fc_now now) {
                     now.epoch_s, &problem, detail, sizeof(detail)))
     journal->store = NULL;
   journal->was_locked = !journal->store && problem == FC_STATEFILE_LOCKED;
-  journal->set_aside =
-      journal->store &&
-      (problem == FC_STATEFILE_SET_ASIDE ||
-       (!journal->marked && fc_store_was_lost(journal->store)));
+  journal->set_aside = journal->store &&
+                       (problem == FC_STATEFILE_SET_ASIDE ||
+                        (!journal->tried && fc_store_was_lost(journal->store)));
   journal->was_behind =
-      journal->store && !journal->marked && fc_store_was_behind(journal->store);
-  journal->marked = journal->marked || problem != FC_STATEFILE_LOCKED;
+      journal->store && !journal->tried && fc_store_was_behind(journal->store);
+  journal->tried = journal->tried || problem != FC_STATEFILE_LOCKED;
   if (journal->was_locked && !was_locked && !journal->reason[0])
     return;
   if (!journal->store || problem != FC_STATEFILE_FINE)

@@ -26,7 +26,7 @@
  *     stalled          0 or 1
  *     flags            set: 1 stalled was reported, 2 lost was, 4 that it
  *                      expires soon was; 8 its series have ended; 16 nobody
- *                      wants it watched; 32 what is pending may be a repeat;
+ *                      wants it watched; 32 what is told next may be a repeat;
  *                      64 a newer run of its name has come; 128 one has
  *                      completed, so that its bad end is not counted
  *     error            the API's error text (one line), or NULL

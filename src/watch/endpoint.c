@@ -109,10 +109,10 @@ static void say(const struct fc_endpoint *endpoint, struct fc_event *event) {
     fc_text_append(text, size, &used, "; use %s instead", successor);
 }
 
-static struct fc_turns *turns_of(struct fc_endpoint *endpoint,
-                                 enum fc_event_type type) {
-  return type == FC_EVENT_ENDPOINT_SUNSET ? &endpoint->sunset_turns
-                                          : &endpoint->turns;
+static struct fc_flap *flap_of(struct fc_endpoint *endpoint,
+                               enum fc_event_type type) {
+  return type == FC_EVENT_ENDPOINT_SUNSET ? &endpoint->sunset_flap
+                                          : &endpoint->flap;
 }
 
 /* The first event that is not held back; FC_EVENT_ENDPOINT_END: there is none.
@@ -123,7 +123,7 @@ static enum fc_event_type next_event(struct fc_endpoint *endpoint,
   while (
       type < FC_EVENT_ENDPOINT_END &&
       (!fc_outbox_is_ready(event_of(endpoint, type), /* durable = */ false) ||
-       fc_turns_are_held(turns_of(endpoint, type), now_ms)))
+       fc_flap_is_held(flap_of(endpoint, type), now_ms)))
     type++;
   return type;
 }
@@ -137,7 +137,7 @@ bool fc_endpoint_take(struct fc_endpoint *endpoint, struct fc_event *event,
   event->type = type;
   event->kind = endpoint->kind->id;
   event->start_s = endpoint->start_s[type - FC_EVENT_ENDPOINT_GONE];
-  event->is_last = fc_turns_tell(turns_of(endpoint, type), now_ms);
+  event->is_last = fc_flap_tell(flap_of(endpoint, type), now_ms);
   say(endpoint, event);
   return true;
 }

@@ -11,9 +11,9 @@
 #include "src/api/result.h"
 #include "src/base/text.h"
 #include "src/watch/event.h"
+#include "src/watch/flap.h"
 #include "src/watch/outbox.h"
 #include "src/watch/record.h"
-#include "src/watch/turns.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,7 +31,7 @@ struct fc_endpoint {
   struct fc_endpoint_record told;   /* ... and what of that was delivered */
   bool unsaved, saving;             /* `told` */
   struct fc_outbox_event events[FC_ENDPOINT_EVENTS];
-  struct fc_turns turns, sunset_turns; /* of gone and back, and of dates */
+  struct fc_flap flap, sunset_flap;    /* of gone and back, and of dates */
   int64_t start_s[FC_ENDPOINT_EVENTS]; /* when each came about, epoch */
   char successor[FC_WORD_SIZE];
 };

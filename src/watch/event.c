@@ -3,7 +3,7 @@
 #include "src/watch/event.h"
 
 #include "src/base/text.h"
-#include "src/watch/turns.h"
+#include "src/watch/flap.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -59,7 +59,7 @@ static const char *kind_name(const struct fc_event *event) {
 
 const char *fc_event_message(const struct fc_event *event,
                              char message[FC_EVENT_MESSAGE_SIZE]) {
-  static const char last[] = "; " FC_TURNS_LAST;
+  static const char last[] = "; " FC_FLAP_LAST;
   const size_t size =
       FC_EVENT_MESSAGE_SIZE - (event->is_last ? sizeof(last) - 1 : 0);
   size_t used = 0;

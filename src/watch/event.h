@@ -63,7 +63,7 @@ struct fc_event {
   unsigned round;          /* how often it has come about, of a job's */
   int64_t start_s;         /* when the trouble began, epoch; of all others */
   bool possible_duplicate; /* may have been delivered before a crash */
-  bool is_last;         /* further changes are held back (src/watch/turns.h) */
+  bool is_last;         /* further changes are held back (src/watch/flap.h) */
   enum fc_kind_id kind; /* FC_KIND_COUNT: none */
   /* Of a job, from here on. */
   enum fc_status status, previous;

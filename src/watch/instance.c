@@ -63,10 +63,8 @@ const struct fc_throttle_rule fc_instance_told_rule = {FC_INSTANCE_TOLD_MAX,
 /* Whether the loss of a job is told now. */
 static bool may_tell_loss(struct fc_instance *instance,
                           const struct fc_job *job, struct fc_now now) {
-  size_t left_out;
   return job->history.sources & FC_SOURCE_CONFIG ||
-         fc_throttle_pass(&instance->told, &fc_instance_told_rule, now.mono_ms,
-                          &left_out);
+         fc_throttle_say(&instance->told, &fc_instance_told_rule, now.mono_ms);
 }
 
 void fc_instance_add_events(struct fc_instance *instance, struct fc_job *job,
@@ -78,7 +76,7 @@ void fc_instance_add_events(struct fc_instance *instance, struct fc_job *job,
     events &= ~FC_EVENT_BIT(FC_EVENT_LOST);
   if (events & FC_EVENT_BIT(FC_EVENT_LOST) &&
       !may_tell_loss(instance, job, now)) {
-    fc_job_put_off(job, now.mono_ms + fc_instance_told_rule.period_ms);
+    fc_job_put_off(job);
     events &= ~FC_EVENT_BIT(FC_EVENT_LOST);
   }
   for (unsigned type = 0; type < FC_EVENT_JOB_COUNT; type++)
@@ -116,8 +114,7 @@ static unsigned undone_by(const struct fc_instance *instance,
       [FC_EVENT_JOBS_ACCEPTED] = FC_EVENT_BIT(FC_EVENT_JOBS_REFUSED),
       [FC_EVENT_STATE_USABLE] = FC_EVENT_BIT(FC_EVENT_STATE_UNUSABLE),
   };
-  return instance->subjects[fc_instance_subject(type)].turns.told ==
-                 FC_TURNS_MAX
+  return instance->subjects[fc_instance_subject(type)].flap.told == FC_FLAP_MAX
              ? undone[type]
              : 0;
 }
@@ -154,6 +151,16 @@ void fc_instance_add_event(struct fc_instance *instance,
                 FC_STATUS_NONE);
 }
 
+/* When it is told that the job is lost, or found, which it was not. */
+static int64_t flap_ms(const struct fc_instance *instance,
+                       const struct fc_job *job, struct fc_now now) {
+  int64_t at_ms = fc_job_flap_ms(job);
+  bool waits = !(job->history.sources & FC_SOURCE_CONFIG) &&
+               !fc_throttle_is_open(&instance->told, &fc_instance_told_rule,
+                                    now.mono_ms);
+  return waits ? fc_max64(at_ms, instance->told.until_ms) : at_ms;
+}
+
 void fc_instance_set_timer(struct fc_instance *instance, struct fc_job *job,
                            struct fc_now now) {
   int64_t at_s = fc_job_timer_s(job, &instance->rules);
@@ -161,7 +168,7 @@ void fc_instance_set_timer(struct fc_instance *instance, struct fc_job *job,
   int64_t sure_ms = fc_serverclock_sure_ms(&instance->clock, now);
   if (sure_ms > now.mono_ms)
     wait_s = (sure_ms - now.mono_ms + 999) / 1000;
-  int64_t at_ms = fc_max64(fc_job_turn_ms(job), sure_ms);
+  int64_t at_ms = fc_max64(flap_ms(instance, job, now), sure_ms);
   if (at_s != FC_NEVER && wait_s <= INT32_MAX)
     at_ms = fc_min64(at_ms, now.mono_ms + fc_max64(0, wait_s) * 1000);
   if (at_ms == FC_NEVER)

@@ -92,8 +92,9 @@ FC_MUST_USE enum fc_error fc_instance_forget(struct fc_instance *instance,
  * says what was wrong with the file, NULL if nothing: told once, with OKAY on
  * recovery.
  *
- * Before that, a reading between _begin and _sweep that only claims the IDs it
- * finds takes back the wish for all others, which makes room for new ones. */
+ * Between _begin and the first job there may be a reading that only claims the
+ * IDs it finds: _sweep then takes back the wish for all others, which makes
+ * room for new ones. */
 void fc_instance_file_begin(struct fc_instance *instance);
 void fc_instance_file_claim(struct fc_instance *instance, const char *id);
 void fc_instance_file_sweep(struct fc_instance *instance, struct fc_now now);
@@ -191,7 +192,7 @@ struct fc_delivery {
 };
 
 /* Takes the next event; false when there is none, or all are held back
- * (src/watch/turns.h). Each must come back through
+ * (src/watch/flap.h). Each must come back through
  * fc_instance_delivered before the next is taken. */
 bool fc_instance_take_event(struct fc_instance *instance, struct fc_now now,
                             struct fc_delivery *delivery);

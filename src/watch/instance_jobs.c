@@ -449,11 +449,15 @@ enum fc_error fc_instance_forget(struct fc_instance *instance, const char *id,
   return known ? FC_OK : FC_ERR_NOT_FOUND;
 }
 
+static void unlist(struct fc_instance *instance) {
+  for (struct fc_job *job = instance->registry.first; job; job = job->next)
+    job->listed = false;
+}
+
 void fc_instance_file_begin(struct fc_instance *instance) {
   fc_instance_lock(instance);
   instance->file_read = true;
-  for (struct fc_job *job = instance->registry.first; job; job = job->next)
-    job->listed = false;
+  unlist(instance);
   fc_instance_unlock(instance);
 }
 
@@ -478,6 +482,7 @@ static void sweep(struct fc_instance *instance, struct fc_now now) {
 void fc_instance_file_sweep(struct fc_instance *instance, struct fc_now now) {
   fc_instance_lock(instance);
   sweep(instance, now);
+  unlist(instance);
   fc_instance_unlock(instance);
 }
 

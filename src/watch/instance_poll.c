@@ -297,9 +297,9 @@ static void report_unknown_word(struct fc_instance *instance,
                                 int64_t now_ms) {
   if ((instance->has_unknown_word &&
        strcmp(word, instance->unknown_word) == 0) ||
-      fc_turns_are_held(&instance->word_turns, now_ms))
+      fc_flap_is_held(&instance->word_flap, now_ms))
     return;
-  bool last = fc_turns_tell(&instance->word_turns, now_ms);
+  bool last = fc_flap_tell(&instance->word_flap, now_ms);
   instance->has_unknown_word = true;
   fc_text_copy(instance->unknown_word, sizeof(instance->unknown_word), word);
   fc_instance_report_held(
@@ -307,7 +307,7 @@ static void report_unknown_word(struct fc_instance *instance,
       "%s %s has the status \"%s\", which this version does not "
       "know: it counts as unknown%s",
       fc_kind_get(job->history.kind)->name, job->id, word,
-      last ? "; " FC_TURNS_LAST : "");
+      last ? "; " FC_FLAP_LAST : "");
 }
 
 /* It was asked before it was known what the job is. */
@@ -352,7 +352,7 @@ static void apply(struct fc_instance *instance, struct fc_job *job,
   count_end(instance, before.status, job->facts.status);
   if (fc_status_is_final(job->facts.status))
     instance->crowded = true;
-  /* One that is registered again after the state file was lost, it may be. */
+  /* It may have been registered again, after the state file was lost. */
   if (instance->unsure && before.status == FC_STATUS_NONE &&
       fc_status_has_ended(job->facts.status))
     fc_job_doubt(job);

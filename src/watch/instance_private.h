@@ -15,6 +15,7 @@
 #include "src/base/text.h"
 #include "src/base/throttle.h"
 #include "src/watch/endpoint.h"
+#include "src/watch/flap.h"
 #include "src/watch/flush.h"
 #include "src/watch/health.h"
 #include "src/watch/outbox.h"
@@ -24,7 +25,6 @@
 #include "src/watch/schedule.h"
 #include "src/watch/serverclock.h"
 #include "src/watch/stats.h"
-#include "src/watch/turns.h"
 
 #include <pthread.h>
 
@@ -56,7 +56,7 @@ struct fc_instance {
   struct fc_outbox_event events[INSTANCE_EVENTS]; /* the instance's own */
   int64_t start_s[INSTANCE_EVENTS]; /* when each one's trouble began, epoch */
   struct {
-    struct fc_turns turns;
+    struct fc_flap flap;
     enum fc_event_type told; /* the last that was; 0: none */
   } subjects[FC_SUBJECT_COUNT];
   struct fc_throttle told;         /* of what others can bring about at will */
@@ -65,7 +65,7 @@ struct fc_instance {
                                       being written to it */
   bool attached;    /* to a state file: it follows, and events wait for it */
   bool save_urgent; /* a change that must not wait */
-  bool unsure;      /* listed jobs may have been reported before */
+  bool unsure;      /* jobs may have been reported before */
   size_t kept;      /* forgotten jobs that are kept */
   bool crowded;     /* there may be more ended jobs than are to be kept */
   struct fc_job *answered; /* the last that was; NULL: none, or removed */
@@ -76,7 +76,7 @@ struct fc_instance {
   int64_t state_since_s;               /* epoch */
   char state_text[FC_ERROR_TEXT_SIZE]; /* why */
   bool has_unknown_word;
-  struct fc_turns word_turns;
+  struct fc_flap word_flap;
   char unknown_word[FC_WORD_SIZE]; /* the last one that was reported */
 
   bool has_poll_age, pass_has_age; /* of the last and the current pass */
@@ -146,7 +146,7 @@ enum fc_subject fc_instance_subject(enum fc_event_type type);
 struct fc_outbox_event *fc_instance_event(struct fc_instance *instance,
                                           enum fc_event_type type);
 
-/* As fc_instance_report. */
+/* As fc_instance_report, which takes the lock itself. */
 void fc_instance_report_held(struct fc_instance *instance,
                              enum fc_severity severity, const char *format, ...)
     FC_PRINTF(3, 4);

@@ -210,18 +210,22 @@ static const char *text_of(const struct fc_instance *instance,
   }
 }
 
-/* The first event of the instance that is not held back. */
-static enum fc_event_type next_event(const struct fc_instance *instance,
+static struct fc_flap *flap_of(struct fc_instance *instance,
+                               enum fc_event_type type) {
+  return &instance->subjects[fc_instance_subject(type)].flap;
+}
+
+/* The first event of the instance that is not held back; FC_EVENT_COUNT: there
+ * is none. */
+static enum fc_event_type next_event(struct fc_instance *instance,
                                      int64_t now_ms) {
-  size_t i = 0;
-  while ((i += fc_outbox_next(instance->events + i, INSTANCE_EVENTS - i,
-                              /* durable = */ false)) < INSTANCE_EVENTS) {
-    enum fc_event_type type = FC_EVENT_ENDPOINT_END + (enum fc_event_type)i++;
-    if (!fc_turns_are_held(&instance->subjects[fc_instance_subject(type)].turns,
-                           now_ms))
-      return type;
-  }
-  return FC_EVENT_COUNT;
+  enum fc_event_type type = FC_EVENT_ENDPOINT_END;
+  while (type < FC_EVENT_COUNT &&
+         (!fc_outbox_is_ready(fc_instance_event(instance, type),
+                              /* durable = */ false) ||
+          fc_flap_is_held(flap_of(instance, type), now_ms)))
+    type++;
+  return type;
 }
 
 static bool take_instance_event(struct fc_instance *instance,
@@ -229,26 +233,24 @@ static bool take_instance_event(struct fc_instance *instance,
   enum fc_event_type type = next_event(instance, now_ms);
   if (type == FC_EVENT_COUNT)
     return false;
-  size_t i = (size_t)(type - FC_EVENT_ENDPOINT_END);
-  enum fc_subject subject = fc_instance_subject(type);
-  fc_outbox_take(&instance->events[i]);
+  fc_outbox_take(fc_instance_event(instance, type));
   event->type = type;
-  event->start_s = instance->start_s[i];
-  event->is_last = fc_turns_tell(&instance->subjects[subject].turns, now_ms);
-  instance->subjects[subject].told = type;
+  event->start_s = instance->start_s[type - FC_EVENT_ENDPOINT_END];
+  event->is_last = fc_flap_tell(flap_of(instance, type), now_ms);
+  instance->subjects[fc_instance_subject(type)].told = type;
   fc_text_copy(event->text, sizeof(event->text),
                text_of(instance, event->type));
   return true;
 }
 
-static bool take_event_of_api(struct fc_instance *instance,
-                              struct fc_event *event, int64_t now_ms) {
-  size_t left_out; /* nothing is */
-  return fc_throttle_is_open(&instance->told, &fc_instance_told_rule, now_ms) &&
+/* An event of no job. */
+static bool take_general_event(struct fc_instance *instance,
+                               struct fc_event *event, int64_t now_ms) {
+  const struct fc_throttle_rule *rule = &fc_instance_told_rule;
+  return fc_throttle_is_open(&instance->told, rule, now_ms) &&
          (take_instance_event(instance, event, now_ms) ||
           take_endpoint_event(instance, event, now_ms)) &&
-         fc_throttle_pass(&instance->told, &fc_instance_told_rule, now_ms,
-                          &left_out);
+         fc_throttle_say(&instance->told, rule, now_ms);
 }
 
 bool fc_instance_take_event(struct fc_instance *instance, struct fc_now now,
@@ -258,7 +260,7 @@ bool fc_instance_take_event(struct fc_instance *instance, struct fc_now now,
   delivery->event.status = FC_STATUS_NONE;
   delivery->event.previous = FC_STATUS_NONE;
   fc_instance_lock(instance);
-  bool found = take_event_of_api(instance, &delivery->event, now.mono_ms) ||
+  bool found = take_general_event(instance, &delivery->event, now.mono_ms) ||
                take_job_event(instance, now, delivery);
   fc_instance_unlock(instance);
   return found;

@@ -10,15 +10,17 @@
 #include <string.h>
 
 /* The file has what is pending in it; without a clean end, that may have been
- * delivered. */
+ * delivered. What a job that had not ended is marked with counts for what comes
+ * of it, too. */
 static void restore_events(struct fc_job *job,
                            const struct fc_job_record *record, bool clean) {
+  bool replayed = fc_history_has(&record->history, FC_PAST_REPLAYED);
+  bool unfinished = !fc_status_is_final(record->facts.status);
   job->outbox = record->outbox;
   for (size_t i = 0; i < FC_EVENT_JOB_COUNT; i++) {
     struct fc_outbox_event *event = &job->outbox.event[i];
-    event->doubtful =
-        fc_outbox_is_pending(event) &&
-        (!clean || fc_history_has(&record->history, FC_PAST_REPLAYED));
+    event->doubtful = fc_outbox_is_pending(event) ? replayed || !clean
+                                                  : replayed && unfinished;
   }
 }
 

@@ -7,7 +7,7 @@
 #include "src/base/clock.h"
 #include "src/base/macros.h"
 #include "src/watch/event.h"
-#include "src/watch/turns.h"
+#include "src/watch/flap.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,17 +47,21 @@ static bool is_stalled(const struct fc_job *job,
   return lapsed || overdue || (undecided && job->history.stalled);
 }
 
-/* What the state before says of a job that is seen unfinished. */
+static struct fc_flap flap_of(const struct fc_job *job) {
+  return (struct fc_flap){job->flapped_s, job->flaps};
+}
+
 /* It is told that the job is lost, or found, unless that is held back. */
-static unsigned turn(struct fc_job *job, int64_t mono_ms) {
-  struct fc_turns turns = {job->turned_s, job->turns};
+static unsigned flap(struct fc_job *job, int64_t mono_ms) {
+  struct fc_flap flap = flap_of(job);
   bool lost = job->facts.status == FC_STATUS_LOST;
-  if (fc_turns_are_held(&turns, mono_ms))
+  if (fc_flap_is_held(&flap, mono_ms))
     return 0;
   fc_history_set(&job->history, FC_PAST_LOST_REPORTED, lost);
   return lost ? FC_EVENT_BIT(FC_EVENT_LOST) : FC_EVENT_BIT(FC_EVENT_FOUND);
 }
 
+/* What the state before says of a job that is seen unfinished. */
 static unsigned apply_unfinished(struct fc_job *job,
                                  const struct fc_job_rules *rules,
                                  const struct fc_moment *moment) {
@@ -69,7 +73,7 @@ static unsigned apply_unfinished(struct fc_job *job,
     stamp(job, FC_STAMP_PROCESSING, moment->now_s);
   }
   if (fc_history_has(&job->history, FC_PAST_LOST_REPORTED))
-    events |= turn(job, moment->mono_ms);
+    events |= flap(job, moment->mono_ms);
   job->history.stalled = is_stalled(job, rules, moment);
   if (job->history.stalled &&
       !fc_history_has(&job->history, FC_PAST_STALL_REPORTED)) {
@@ -164,14 +168,16 @@ static bool has_expired(const struct fc_job *job,
          job->facts.expires_at_s <= moment->now_s;
 }
 
+static int64_t missing_long_ms(const struct fc_job *job) {
+  return job->missing_since_s * INT64_C(1000) + FC_JOB_MISSING_MS;
+}
+
 /* A job that the API has just not known may only be new, or on its way to a
  * replica. */
 static bool is_lost(const struct fc_job *job, enum fc_answer answer,
                     const struct fc_moment *moment) {
   return answer != FC_ANSWER_NOT_FOUND || job->facts.status == FC_STATUS_LOST ||
-         has_expired(job, moment) ||
-         moment->mono_ms - job->missing_since_s * INT64_C(1000) >=
-             FC_JOB_MISSING_MS;
+         has_expired(job, moment) || moment->mono_ms >= missing_long_ms(job);
 }
 
 static const char *reason_of_loss(const struct fc_job *job,
@@ -206,7 +212,7 @@ static unsigned apply_missing(struct fc_job *job, enum fc_answer answer,
   return answer == FC_ANSWER_GONE ||
                  fc_history_has(&job->history, FC_PAST_LOST_REPORTED)
              ? 0
-             : turn(job, moment->mono_ms);
+             : flap(job, moment->mono_ms);
 }
 
 unsigned fc_job_apply(struct fc_job *job, const struct fc_job_rules *rules,
@@ -268,35 +274,38 @@ static bool is_told_otherwise(const struct fc_job *job) {
              : told && !fc_status_is_final(job->facts.status);
 }
 
-int64_t fc_job_turn_ms(const struct fc_job *job) {
-  return job->turns == FC_TURNS_MAX && is_told_otherwise(job)
-             ? fc_turns_free_ms(&(struct fc_turns){job->turned_s, job->turns})
-             : FC_NEVER;
+/* One that was lost by a 410, and is not known any more, is missing for a
+ * minute first, like any other. */
+int64_t fc_job_flap_ms(const struct fc_job *job) {
+  struct fc_flap flap = flap_of(job);
+  if (!is_told_otherwise(job))
+    return FC_NEVER;
+  return job->facts.status == FC_STATUS_LOST
+             ? fc_max64(fc_flap_free_ms(&flap), missing_long_ms(job))
+             : fc_flap_free_ms(&flap);
 }
 
 bool fc_job_tell(struct fc_job *job, enum fc_event_type type, int64_t mono_ms) {
-  struct fc_turns turns = {job->turned_s, job->turns};
+  struct fc_flap flap = flap_of(job);
+  enum fc_event_type next =
+      type == FC_EVENT_LOST ? FC_EVENT_FOUND : FC_EVENT_LOST;
   if (type != FC_EVENT_LOST && type != FC_EVENT_FOUND)
     return false;
-  bool last = fc_turns_tell(&turns, mono_ms);
-  job->turned_s = turns.last_s;
-  job->turns = turns.told & 3U;
-  if (last && fc_outbox_take_back(
-                  &job->outbox.event[type == FC_EVENT_LOST ? FC_EVENT_FOUND
-                                                           : FC_EVENT_LOST]))
+  bool last = fc_flap_tell(&flap, mono_ms);
+  job->flapped_s = flap.last_s;
+  job->flaps = flap.told & 3U;
+  if (last && fc_outbox_take_back(&job->outbox.event[next]))
     fc_history_set(&job->history, FC_PAST_LOST_REPORTED, type == FC_EVENT_LOST);
   return last;
 }
 
-void fc_job_put_off(struct fc_job *job, int64_t until_ms) {
+void fc_job_put_off(struct fc_job *job) {
   fc_history_set(&job->history, FC_PAST_LOST_REPORTED, false);
-  job->turns = FC_TURNS_MAX;
-  job->turned_s = (int32_t)((until_ms - FC_TURNS_MS) / 1000);
 }
 
 unsigned fc_job_tick(struct fc_job *job, const struct fc_job_rules *rules,
                      int64_t mono_ms, int64_t now_s, bool *ended) {
-  unsigned events = mono_ms >= fc_job_turn_ms(job) ? turn(job, mono_ms) : 0;
+  unsigned events = mono_ms >= fc_job_flap_ms(job) ? flap(job, mono_ms) : 0;
   if (now_s >= expiry_warning_at(job, rules)) {
     fc_history_set(&job->history, FC_PAST_EXPIRY_REPORTED, true);
     /* Of a result that is gone already there is nothing to warn. */

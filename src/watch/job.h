@@ -69,12 +69,12 @@ struct fc_job {
   struct fc_name *name;  /* shared by all jobs of that name */
   char *id;              /* in the job's own allocation */
   char *error; /* the API's text of an ended or lost job; NULL: none */
-  int64_t last_asked_ms; /* ... or when it came, if it was never asked for */
+  int64_t last_asked_ms; /* monotonic; when it came, if it never was */
   struct fc_facts facts; /* what the API said last */
   struct fc_history history;
   struct fc_outbox outbox;
   int32_t missing_since_s; /* monotonic, rounded up; valid if `missing` */
-  int32_t turned_s;        /* when it was told last that it was lost or found */
+  int32_t flapped_s;       /* when it was told last that it was lost or found */
   uint32_t phase_ms;       /* of its turns, within the interval */
   uint32_t stalled_till_s; /* it is shown as one that was stalled, monotonic */
   uint8_t failures : 4; /* requests in a row that failed, up to ..._COUNT_MAX */
@@ -92,7 +92,7 @@ struct fc_job {
   bool shown : 1;    /* the reader has shown how it ended */
   bool overdue : 1;  /* its series are to end once it was shown */
   bool restored : 1; /* it was in the state file: older than any that was not */
-  uint8_t turns : 2; /* how often that was told: fc_turns */
+  uint8_t flaps : 2; /* how often that was told: struct fc_flap */
 };
 
 /* A job of which nothing is known; all else in it is zero. */
@@ -137,8 +137,8 @@ bool fc_job_has_pending(const struct fc_job *job);
 /* What is to be delivered of the job, now or later, may be a repeat. */
 void fc_job_doubt(struct fc_job *job);
 
-/* That it is lost is not told before until_ms, monotonic, if it still is. */
-void fc_job_put_off(struct fc_job *job, int64_t until_ms);
+/* That it is lost is not told now. */
+void fc_job_put_off(struct fc_job *job);
 
 /* What time alone brings: returns events, and sets *ended when the job's own
  * series end now. They do not before the reader has shown how it
@@ -151,11 +151,11 @@ int64_t fc_job_timer_s(const struct fc_job *job,
                        const struct fc_job_rules *rules);
 
 /* The same, monotonic: when it may be told that the job is lost, or found,
- * which was held back (src/watch/turns.h). */
-int64_t fc_job_turn_ms(const struct fc_job *job);
+ * which was held back (src/watch/flap.h) or put off. */
+int64_t fc_job_flap_ms(const struct fc_job *job);
 
-/* An event is being told. True when it was the last of its kind for an hour;
- * the one that would follow it at once is held back. */
+/* An event is being told. True when it is the last of lost and found for an
+ * hour; the one that would follow it at once is then held back. */
 bool fc_job_tell(struct fc_job *job, enum fc_event_type type, int64_t mono_ms);
 
 /* Seconds in processing so far, or in all; false where they were not seen, and

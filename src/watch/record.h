@@ -23,8 +23,9 @@ enum fc_past {
   FC_PAST_SILENT = 8,     /* its series have ended (ForgetAfter) */
   FC_PAST_FORGOTTEN = 16, /* nobody wants it watched: it is kept at most so that
                              it is not reported again */
-  FC_PAST_REPLAYED = 32,  /* what is pending may have been delivered before a
-                             crash; of a record only */
+  FC_PAST_REPLAYED = 32,  /* what is pending, or comes of it before it ends, may
+                             have been delivered by an earlier run; of a record
+                             only */
   FC_PAST_SUPERSEDED = 64, /* a newer run of its name has come: it never owns
                               the name's series again */
   FC_PAST_MADE_GOOD = 128  /* a newer run of its name has completed: its own bad

@@ -170,7 +170,6 @@ static void apply(struct fc_source *source, const char *text, size_t len,
   enum fc_error error = fc_jobfile_parse(text, len, claim, pass_over, source);
   if (!error) {
     fc_instance_file_sweep(instance, now);
-    fc_instance_file_begin(instance);
     error = fc_jobfile_parse(text, len, take, refuse, &reading);
   }
   if (error && is_ending(source))
@@ -195,15 +194,12 @@ static void apply(struct fc_source *source, const char *text, size_t len,
 /* Why what the file holds is not taken, in detail[size]; FC_OK: it is. */
 static enum fc_error judge(const struct fc_source *source, const char *text,
                            size_t len, char *detail, size_t size) {
-  struct fc_secret list[FC_KEY_SECRETS];
-  const struct fc_secrets of_settings =
-      fc_settings_secrets(fc_instance_settings(source->instance));
-  const struct fc_secrets secrets = {list, fc_key_secrets(source->key, list),
-                                     &of_settings};
+  const struct fc_settings *settings = fc_instance_settings(source->instance);
+  struct fc_known_secrets known;
   size_t used = 0;
-  size_t lines_max =
-      fc_jobfile_lines_max(fc_instance_settings(source->instance)->max_jobs);
-  if (fc_jobfile_holds_secret(text, len, &secrets)) {
+  size_t lines_max = fc_jobfile_lines_max(settings->max_jobs);
+  if (fc_jobfile_holds_secret(
+          text, len, fc_settings_secrets(settings, source->key, &known))) {
     fc_text_copy(detail, size, "holds the API key or another secret");
     return FC_ERR_ARGUMENT;
   }

@@ -114,7 +114,12 @@ START_TEST(a_header_and_a_proxy_hold_secrets) {
                         : fc_transport_curl_set_proxy(&settings, held[_i].proxy,
                                                       detail, sizeof(detail)),
         FC_OK);
-  struct fc_secrets secrets = fc_settings_secrets(&settings);
+  struct fc_key key;
+  fc_key_init(&key);
+  struct fc_known_secrets known;
+  const struct fc_secrets *all = fc_settings_secrets(&settings, &key, &known);
+  ck_assert_uint_eq(all->len, 0);
+  struct fc_secrets secrets = *all->more;
   for (; len < 2 && held[_i].secrets[len]; len++) {
     const char *expected = held[_i].secrets[len];
     ck_assert_uint_eq(secrets.list[len].len, strlen(expected));

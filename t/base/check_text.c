@@ -201,6 +201,18 @@ START_TEST(blanks_at_the_end_do_not_make_a_line_too_long) {
 }
 END_TEST
 
+START_TEST(a_mask_in_the_text_is_not_cut) {
+  char out[16];
+  for (size_t size = 4; size <= sizeof(out); size++) {
+    (void)fc_text_line(out, size, LITERAL("abc " FC_SECRET_MASK "d"));
+    ck_assert_msg(!strchr(out, '[') || strstr(out, FC_SECRET_MASK), "%s", out);
+  }
+  ck_assert_str_eq(out, "abc " FC_SECRET_MASK "d");
+  (void)fc_text_line(out, 10, LITERAL("abc " FC_SECRET_MASK "d"));
+  ck_assert_str_eq(out, "abc...");
+}
+END_TEST
+
 START_TEST(no_room_writes_nothing) {
   char out[] = "x";
   ck_assert_uint_eq(fc_text_line(out, 0, LITERAL("abc")), 0);
@@ -495,6 +507,7 @@ static void add_line_tests(TCase *tcase) {
                       CUTS);
   tcase_add_test(tcase, a_line_cut_at_every_byte_of_its_input_is_still_valid);
   tcase_add_test(tcase, blanks_at_the_end_do_not_make_a_line_too_long);
+  tcase_add_test(tcase, a_mask_in_the_text_is_not_cut);
   tcase_add_test(tcase, no_room_writes_nothing);
   tcase_add_test(tcase, a_long_text_ends_in_an_ellipsis);
 }
@@ -529,7 +542,8 @@ static void add_number_tests(TCase *tcase) {
 static const struct fc_secret of_key[] = {
     {LITERAL(LONG)}, {LITERAL(LONGER)}, {LITERAL(SHORT)}, {LITERAL("a+")}};
 static const struct fc_secret of_settings[] = {{LITERAL("p@ss/w%rd \"")},
-                                               {LITERAL("Basic dXNlcjpw")}};
+                                               {LITERAL("Basic dXNlcjpw")},
+                                               {LITERAL("who?knows")}};
 static const struct fc_secrets more = {of_settings, COUNT_OF(of_settings),
                                        NULL};
 static const struct fc_secrets secrets = {of_key, COUNT_OF(of_key), &more};
@@ -580,6 +594,9 @@ static const struct {
      "dXNlcjpw",
      MASK},
     {"Basic\\tdXNlcjpw", MASK},
+    /* Nor does a mark. */
+    {"who\xe2\x80\x8bknows who\xffknows who?knows", MASK " " MASK " " MASK},
+    {"whoXknows", "whoXknows"},
     /* A cut escape is an end as well. */
     {"%66%63%2d%30%31%32%33%34%35%3", MASK},
     {"%66%63%2d%30%31%32%33%34%35%", MASK},

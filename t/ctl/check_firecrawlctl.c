@@ -34,13 +34,14 @@ static void set_up(void) {
 
 static void tear_down(void) { ctl_options_release(&options); }
 
+static char command_line[1024];
+
 /* Splits at blanks; the words stay where they are until the next call. */
 static bool read_words(const char *line) {
-  static char text[1024];
   static char *argv[32];
   int argc = 0;
-  (void)snprintf(text, sizeof(text), "firecrawlctl %s", line);
-  for (char *word = strtok(text, " "); word; word = strtok(NULL, " "))
+  (void)snprintf(command_line, sizeof(command_line), "firecrawlctl %s", line);
+  for (char *word = strtok(command_line, " "); word; word = strtok(NULL, " "))
     argv[argc++] = word;
   argv[argc] = NULL;
   optind = 0; /* getopt starts anew */
@@ -61,6 +62,28 @@ START_TEST(options_and_words_come_in_any_order) {
   ck_assert_str_eq(options.settings.jobs[1].id, "two");
   ck_assert(!ctl_options_fit(given, CTL_LIST, "list", &reason));
   ck_assert(ctl_options_fit(given, CTL_STATUS, "status", &reason));
+}
+END_TEST
+
+static bool line_has(const char *word) {
+  return memmem(command_line, sizeof(command_line), word, strlen(word)) != NULL;
+}
+
+static const char *const secret_lines[] = {
+    "status --proxy=http://u:s3cret@h:1 --header A:t0ken a",
+    "status --proxy http://u:s3cret@h:1 --header=A:t0ken a",
+    "status --header A:t0ken --proxy=ftp://u:s3cret@h:1 a",
+};
+
+/* All users see the arguments. */
+START_TEST(secrets_are_wiped_from_the_arguments) {
+  bool taken = read_words(secret_lines[_i]);
+  ck_assert_int_eq(taken, _i < 2);
+  ck_assert(!line_has("s3cret") && !line_has("t0ken"));
+  if (taken) {
+    ck_assert_str_eq(options.settings.proxy, "http://u:s3cret@h:1");
+    ck_assert_str_eq(options.settings.headers[0], "A:t0ken");
+  }
 }
 END_TEST
 
@@ -116,6 +139,8 @@ static const struct {
     {"status -x a", "-x is no option"},
     {"status --json=yes a", "--json is no option, or an argument too many"},
     {"status --url= a", "--url: URL is expected"},
+    {"status --proxy=http://u:secret/x@h a", "--proxy: "},
+    {"status --header=secret a", "--header: a header"},
 };
 
 START_TEST(bad_usage_is_told_without_what_may_be_a_key) {
@@ -581,6 +606,8 @@ static void add_loop(TCase *tests, const TTest *test, size_t count) {
 static void add_options(Suite *suite) {
   TCase *tests = case_make(suite, "options");
   tcase_add_test(tests, options_and_words_come_in_any_order);
+  tcase_add_loop_test(tests, secrets_are_wiped_from_the_arguments, 0,
+                      (int)COUNT_OF(secret_lines));
   tcase_add_test(tests, each_id_may_have_a_kind_of_its_own);
   tcase_add_test(tests, behind_a_double_dash_an_id_may_begin_with_one);
   tcase_add_test(tests, a_word_that_stands_alone_is_an_id);

@@ -9,10 +9,10 @@
 
 enum { SECRET_MAX = 40, TEXT_MAX = 4096, ROOM = 4 * TEXT_MAX };
 
-/* Visible, and none that other bytes become by being made safe. */
-static char visible(unsigned byte) {
-  char c = (char)('!' + byte % 94);
-  return c == '?' ? 'Q' : c;
+/* Visible, or a blank between two that are. */
+static char next_byte(unsigned byte, char before) {
+  char c = (char)(' ' + byte % 95);
+  return c == ' ' && (before == ' ' || !before) ? '?' : c;
 }
 
 /* As it is, percent-encoded, with the escapes of JSON, or a mixture. */
@@ -58,7 +58,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   char bytes[SECRET_MAX + 1];
   size_t len = 8 + fuzz_byte(&data, &size) % (SECRET_MAX - 8), used = 0;
   for (size_t i = 0; i < len; i++)
-    bytes[i] = visible(fuzz_byte(&data, &size));
+    bytes[i] = next_byte(fuzz_byte(&data, &size), i ? bytes[i - 1] : '\0');
+  if (bytes[len - 1] == ' ')
+    bytes[len - 1] = '.';
   bytes[len] = '\0';
   const struct fc_secret secret = {bytes, len};
   const struct fc_secrets more = {&secret, 1, NULL};

@@ -174,7 +174,8 @@ static bool life_begin(void) {
                  "<Plugin firecrawl>\nStateFile \"%s/state.db\"\n"
                  "<Instance \"prod\">\nURL \"http://127.0.0.1:%u\"\n"
                  "APIKeyFile \"%s/key\"\nJobFile \"%s/jobs\"\n"
-                 "AcceptRegistrations true\nHeader \"X-Test: 1\"\n"
+                 "AcceptRegistrations true\nHeader \"X-Test: Bearer 1\"\n"
+                 "Proxy \"http://user:pass@127.0.0.1:1\"\nNoProxy \"*\"\n"
                  "Host \"here\"\nCACert \"/none\"\nExtract \"bad\"\n"
                  "Extract \"good\" \"nightly\"\n</Instance>\n</Plugin>\n",
                  folder, (unsigned)fake_firecrawl_port(server), folder, folder);

@@ -158,8 +158,7 @@ START_TEST(a_reader_without_an_end_does_not_make_the_log_grow_without_one) {
   enum { JOBS = 9000, ROUNDS = 400 };
   sqlite3 *reader;
   struct fc_report report;
-  int rounds = 0;
-  bool warned = false;
+  int rounds = 0, warned = 0;
   (void)snprintf(path, sizeof(path), "%s/state.db", directory);
   open_journal();
   job_fails("a");
@@ -173,10 +172,16 @@ START_TEST(a_reader_without_an_end_does_not_make_the_log_grow_without_one) {
   for (; !told[0] && rounds < ROUNDS; rounds++) {
     save_round(JOBS, rounds);
     while (fc_instance_take_report(instance, &report))
-      warned = warned || strstr(report.text, "-wal has grown to ");
+      warned += strstr(report.text, "-wal has grown to ") != NULL;
+    /* A restart does not make it small, and is told so too. */
+    if (warned == 1) {
+      close_journal();
+      open_journal();
+      warned++;
+    }
     told = event();
   }
-  ck_assert(warned);
+  ck_assert_int_eq(warned, 3);
   ck_assert_ptr_nonnull(strstr(told, "state file unusable: "));
   ck_assert_ptr_nonnull(strstr(told, "its -wal is full"));
   ck_assert_str_eq(event(), "");
@@ -219,16 +224,18 @@ START_TEST(what_was_told_and_could_not_be_saved_is_marked_when_it_is_repeated) {
   fc_instance_delivered(instance, &delivery);
   close_journal();
   ck_assert_int_eq(sqlite3_close(other), SQLITE_OK);
-  for (int run = 0; run < 2; run++) {
+  /* Nor does a clean restart in between make it certain. */
+  for (int run = 0; run < 3; run++) {
     open_journal();
-    if (run == 0)
+    if (run == 1)
       drive_answer(instance, &now, "a", drive_status(FC_STATUS_FAILED));
     (void)fc_journal_turn(journal, now);
     ck_assert_int_eq(fc_instance_take_event(instance, now, &delivery),
-                     run == 0);
-    ck_assert(run || delivery.event.possible_duplicate);
-    if (run == 0)
+                     run == 1);
+    if (run == 1) {
+      ck_assert(delivery.event.possible_duplicate);
       fc_instance_delivered(instance, &delivery);
+    }
     close_journal();
   }
   /* From then on nothing is in doubt. */
@@ -1075,11 +1082,15 @@ START_TEST(as_a_task_it_looks_by_itself_for_what_need_not_be_saved_at_once) {
 }
 END_TEST
 
-int main(void) {
-  Suite *suite = suite_create("journal");
-  TCase *tests = tcase_create("journal");
+static TCase *make_case(const char *name) {
+  TCase *tests = tcase_create(name);
   tcase_set_timeout(tests, 60);
   tcase_add_checked_fixture(tests, set_up, tear_down);
+  return tests;
+}
+
+static TCase *make_file(void) {
+  TCase *tests = make_case("file");
   tcase_add_test(
       tests, as_a_task_it_looks_by_itself_for_what_need_not_be_saved_at_once);
   tcase_add_test(tests, an_event_waits_until_it_is_saved);
@@ -1107,6 +1118,11 @@ int main(void) {
   tcase_add_test(tests, a_lock_that_stays_is_a_failure);
   tcase_add_loop_test(tests, a_file_that_was_taken_away_is_written_anew, 0,
                       sizeof(disappearances) / sizeof(disappearances[0]));
+  return tests;
+}
+
+static TCase *make_jobs(void) {
+  TCase *tests = make_case("jobs");
   tcase_add_test(tests, a_job_that_is_configured_again_has_its_series_again);
   tcase_add_test(tests, rows_that_make_no_sense_are_told_of_in_one_line);
   tcase_add_test(tests, jobs_beyond_max_jobs_at_a_restart_are_told_of);
@@ -1128,11 +1144,23 @@ int main(void) {
   tcase_add_test(tests, ended_jobs_beyond_max_jobs_leave_the_file_at_a_restart);
   tcase_add_loop_test(
       tests, configured_jobs_that_have_ended_take_no_room_at_a_restart, 0, 2);
+  return tests;
+}
+
+static TCase *make_instances(void) {
+  TCase *tests = make_case("instances");
   tcase_add_test(tests, what_is_known_of_an_instance_is_kept_for_a_day);
   tcase_add_test(tests,
                  what_is_known_of_an_instance_goes_while_the_daemon_runs);
   tcase_add_test(
       tests, an_instance_that_a_bad_value_disables_keeps_what_is_known_of_it);
-  suite_add_tcase(suite, tests);
+  return tests;
+}
+
+int main(void) {
+  Suite *suite = suite_create("journal");
+  suite_add_tcase(suite, make_file());
+  suite_add_tcase(suite, make_jobs());
+  suite_add_tcase(suite, make_instances());
   return suite_run(suite);
 }

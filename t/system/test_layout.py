@@ -26,6 +26,7 @@ LIBC = set("""
 # Modules without a test of their own name, and where they are tested.
 TESTED_IN = {
     "src/base/clock.c": "t/watch/check_poller.c",
+    "src/base/glyph.c": "t/base/check_text.c",
     "src/base/secret.c": "t/base/check_text.c",
     "src/watch/endpoint.c": "t/watch/check_instance_trouble.c",
     "src/watch/instance_jobs.c": "t/watch/check_instance.c",

@@ -5,9 +5,9 @@
  * number. */
 
 #include "src/base/macros.h"
+#include "src/watch/flap.h"
 #include "src/watch/instance_save.h"
 #include "src/watch/schedule.h"
-#include "src/watch/turns.h"
 
 #include "t/suite.h"
 #include "t/watch/drive.h"
@@ -34,14 +34,8 @@ static struct fc_now now;
 static uint64_t random_state;
 
 static void set_up(void) {
-  fc_settings_init(&settings);
-  settings.name = strdup("prod");
-  settings.max_requests_per_minute = 0;
-  settings.stall_timeout_s = 0;
-  now = (struct fc_now){.mono_ms = 500000, .epoch_s = EPOCH_S};
   random_state = 1;
-  instance = fc_instance_new(&settings, INTERVAL_MS, 1);
-  ck_assert_ptr_nonnull(instance);
+  instance = drive_begin(&settings, INTERVAL_MS, &now);
 }
 
 static void tear_down(void) {
@@ -970,7 +964,7 @@ START_TEST(each_round_of_a_pair_has_a_key_of_its_own) {
       drive_lose(instance, &now, "a");
     (void)event_and_key(key);
     ck_assert_str_eq(key, keys[i]);
-    drive_pass_ms(&now, FC_TURNS_MS);
+    drive_pass_ms(&now, FC_FLAP_MS);
   }
 }
 END_TEST
@@ -1022,7 +1016,7 @@ START_TEST(a_loss_in_the_middle_of_a_delivery_is_told_after_it) {
   ck_assert_int_eq(delivery.event.type, FC_EVENT_FOUND);
   drive_lose(instance, &now, "a");
   fc_instance_delivered(instance, &delivery);
-  ck_assert_str_eq(event(), "extract a (a) lost; " FC_TURNS_LAST);
+  ck_assert_str_eq(event(), "extract a (a) lost; " FC_FLAP_LAST);
   ck_assert_str_eq(event(), "");
 }
 END_TEST

@@ -16,6 +16,21 @@ static inline void drive_pass_ms(struct fc_now *now, int64_t ms) {
   now->mono_ms += ms;
 }
 
+/* An instance "prod" without a budget, in which nothing stalls, and the moment
+ * at which its test begins. */
+static inline struct fc_instance *drive_begin(struct fc_settings *settings,
+                                              int64_t interval_ms,
+                                              struct fc_now *now) {
+  fc_settings_init(settings);
+  settings->name = strdup("prod");
+  settings->max_requests_per_minute = 0;
+  settings->stall_timeout_s = 0;
+  *now = (struct fc_now){.mono_ms = 500000, .epoch_s = 1764000000};
+  struct fc_instance *instance = fc_instance_new(settings, interval_ms, 1);
+  ck_assert_ptr_nonnull(instance);
+  return instance;
+}
+
 static inline struct fc_result drive_status(enum fc_status status) {
   struct fc_result result = {.answer = FC_ANSWER_STATUS, .http_code = 200};
   result.reply.facts.status = (int8_t)status;

@@ -3,7 +3,7 @@
 /* Nothing that comes and goes floods anybody, and what holds at the end of the
  * hour is told. */
 
-#include "src/watch/turns.h"
+#include "src/watch/flap.h"
 
 #include "src/base/macros.h"
 #include "src/watch/instance_save.h"
@@ -25,13 +25,7 @@ static struct fc_instance *instance;
 static struct fc_now now;
 
 static void set_up(void) {
-  fc_settings_init(&settings);
-  settings.name = strdup("prod");
-  settings.max_requests_per_minute = 0;
-  settings.stall_timeout_s = 0;
-  now = (struct fc_now){.mono_ms = 500000, .epoch_s = EPOCH_S};
-  instance = fc_instance_new(&settings, INTERVAL_MS, 1);
-  ck_assert_ptr_nonnull(instance);
+  instance = drive_begin(&settings, INTERVAL_MS, &now);
 }
 
 static void tear_down(void) {
@@ -53,21 +47,19 @@ static const struct {
   int64_t at_ms;
   bool held, last;
 } moments[] = {
-    {5000, false, false},           {5001, false, false},
-    {FC_TURNS_MS, false, true},     {FC_TURNS_MS, true, false},
-    {2 * FC_TURNS_MS - 1, true, 0}, {2 * FC_TURNS_MS, false, false},
-    {3 * FC_TURNS_MS, false, 0},    {3 * FC_TURNS_MS + 1, false, false},
-    {3 * FC_TURNS_MS + 2, 0, true}, {4 * FC_TURNS_MS + 1, true, false},
+    {5000, false, false},          {5001, false, false},
+    {FC_FLAP_MS, false, true},     {FC_FLAP_MS, true, false},
+    {2 * FC_FLAP_MS - 1, true, 0}, {2 * FC_FLAP_MS, false, false},
+    {3 * FC_FLAP_MS, false, 0},    {3 * FC_FLAP_MS + 1, false, false},
+    {3 * FC_FLAP_MS + 2, 0, true}, {4 * FC_FLAP_MS + 1, true, false},
 };
 
 START_TEST(three_times_and_then_not_for_an_hour) {
-  struct fc_turns turns = {0};
+  struct fc_flap flap = {0};
   for (size_t i = 0; i < COUNT_OF(moments); i++) {
-    ck_assert_int_eq(fc_turns_are_held(&turns, moments[i].at_ms),
-                     moments[i].held);
+    ck_assert_int_eq(fc_flap_is_held(&flap, moments[i].at_ms), moments[i].held);
     if (!moments[i].held)
-      ck_assert_int_eq(fc_turns_tell(&turns, moments[i].at_ms),
-                       moments[i].last);
+      ck_assert_int_eq(fc_flap_tell(&flap, moments[i].at_ms), moments[i].last);
   }
 }
 END_TEST
@@ -114,7 +106,7 @@ static const struct {
 static void assert_event(const char *begins, bool last) {
   const char *said = drive_event(instance, now);
   ck_assert_msg(strncmp(said, begins, strlen(begins)) == 0 &&
-                    (strstr(said, FC_TURNS_LAST) != NULL) == last,
+                    (strstr(said, FC_FLAP_LAST) != NULL) == last,
                 "\"%s\", not \"%s\"", said, begins);
 }
 
@@ -140,7 +132,7 @@ START_TEST(the_third_change_is_the_last_for_an_hour) {
     assert_silence();
   }
   int64_t start_ms = now.mono_ms;
-  for (int i = 0; now.mono_ms < start_ms + FC_TURNS_MS - 200 * 1000; i++) {
+  for (int i = 0; now.mono_ms < start_ms + FC_FLAP_MS - 200 * 1000; i++) {
     if (i % 2)
       pairs[_i].worsen();
     else
@@ -150,7 +142,7 @@ START_TEST(the_third_change_is_the_last_for_an_hour) {
   }
   pairs[_i].mend();
   assert_silence();
-  drive_pass_ms(&now, start_ms + FC_TURNS_MS + 1000 - now.mono_ms);
+  drive_pass_ms(&now, start_ms + FC_FLAP_MS + 1000 - now.mono_ms);
   (void)fc_instance_wait(instance, now);
   assert_event(pairs[_i].good, false);
   assert_silence();
@@ -168,7 +160,7 @@ START_TEST(what_is_as_it_was_told_is_not_told_when_the_hour_is_over) {
       assert_event(i % 2 ? pairs[_i].good : pairs[_i].bad, i == 2);
     assert_silence();
   }
-  drive_pass_ms(&now, FC_TURNS_MS + 1000);
+  drive_pass_ms(&now, FC_FLAP_MS + 1000);
   (void)fc_instance_wait(instance, now);
   assert_silence();
   pairs[_i].mend();
@@ -202,7 +194,7 @@ START_TEST(the_end_of_a_job_is_never_held_back) {
   assert_event("extract a (a) lost", true);
   answer(drive_status(FC_STATUS_FAILED));
   assert_event("extract a (a) failed", false);
-  drive_pass_ms(&now, FC_TURNS_MS + 1000);
+  drive_pass_ms(&now, FC_FLAP_MS + 1000);
   (void)fc_instance_wait(instance, now);
   assert_silence();
 }
@@ -235,15 +227,25 @@ START_TEST(a_job_that_is_registered_again_is_not_lost_again) {
 }
 END_TEST
 
-START_TEST(registered_jobs_that_are_lost_are_told_of_a_few_a_minute) {
-  enum { JOBS = 40 };
+enum { LOST_JOBS = 40 };
+
+static void lose_many(enum fc_job_source source) {
   char id[16];
-  int told = 0;
-  for (int i = 0; i < JOBS; i++) {
+  for (int i = 0; i < LOST_JOBS; i++) {
     (void)snprintf(id, sizeof(id), "%d", i);
-    add(id);
+    ck_assert_int_eq(fc_instance_add(instance, fc_kind_get(FC_KIND_EXTRACT), id,
+                                     NULL, source, now),
+                     FC_OK);
     drive_answer(instance, &now, id, refused());
   }
+}
+
+static const enum fc_job_source others[] = {FC_SOURCE_REGISTRATION,
+                                            FC_SOURCE_FILE};
+
+START_TEST(of_others_jobs_that_are_lost_a_few_are_told_of_a_minute) {
+  int told = 0;
+  lose_many(others[_i]);
   for (int minute = 0; minute < 10; minute++) {
     int more = told_of(" lost: ");
     ck_assert_int_le(more, FC_TOLD_A_MINUTE);
@@ -251,21 +253,66 @@ START_TEST(registered_jobs_that_are_lost_are_told_of_a_few_a_minute) {
     drive_pass_ms(&now, 61 * 1000);
     (void)fc_instance_wait(instance, now);
   }
-  ck_assert_int_eq(told, JOBS);
+  ck_assert_int_eq(told, LOST_JOBS);
+}
+END_TEST
+
+/* It counts to the three changes of an hour like any other. */
+START_TEST(a_loss_that_was_put_off_is_told_as_the_third_change) {
+  begin();
+  lose();
+  assert_event("extract a (a) lost", false);
+  answer_well();
+  assert_event("extract a (a) found again", false);
+  lose_many(FC_SOURCE_REGISTRATION);
+  answer(refused());
+  for (int i = 0; i < 20; i++) {
+    const char *said;
+    while ((said = drive_event(instance, now))[0])
+      if (strstr(said, " a (a) lost")) {
+        ck_assert_ptr_nonnull(strstr(said, FC_FLAP_LAST));
+        return;
+      }
+    drive_pass_ms(&now, 61 * 1000);
+    (void)fc_instance_wait(instance, now);
+  }
+  ck_abort_msg("it is not told");
+}
+END_TEST
+
+/* The end of the endpoint was told, and not that of each job. */
+START_TEST(a_job_that_a_410_lost_is_told_of_once_it_was_missing_for_a_minute) {
+  begin();
+  go();
+  assert_event("extract endpoint gone: ", false);
+  answer((struct fc_result){.answer = FC_ANSWER_NOT_FOUND, .http_code = 404});
+  assert_event("extract endpoint answers again", false);
+  assert_silence();
+  drive_pass_ms(&now, 58 * 1000);
+  (void)fc_instance_wait(instance, now);
+  assert_silence();
+  drive_pass_ms(&now, 3 * 1000);
+  (void)fc_instance_wait(instance, now);
+  assert_event("extract a (a) lost", false);
+  assert_silence();
+}
+END_TEST
+
+START_TEST(a_loss_has_no_text_of_what_came_later) {
+  struct fc_result failed = drive_status(FC_STATUS_FAILED);
+  strcpy(failed.reply.error, "why it failed");
+  add("a");
+  answer(refused());
+  answer(failed);
+  ck_assert_str_eq(drive_event(instance, now), "extract a (a) lost");
+  ck_assert_str_eq(drive_event(instance, now),
+                   "extract a (a) failed: why it failed");
 }
 END_TEST
 
 START_TEST(jobs_of_the_configuration_that_are_lost_are_told_of_at_once) {
-  enum { JOBS = 40 };
-  char id[16];
-  for (int i = 0; i < JOBS; i++) {
-    (void)snprintf(id, sizeof(id), "%d", i);
-    ck_assert_int_eq(fc_instance_add(instance, fc_kind_get(FC_KIND_EXTRACT), id,
-                                     NULL, FC_SOURCE_CONFIG, now),
-                     FC_OK);
-    drive_answer(instance, &now, id, refused());
-  }
-  ck_assert_int_eq(told_of(" lost: "), JOBS);
+  lose_many(FC_SOURCE_CONFIG);
+  ck_assert_int_eq(told_of(" lost: "), LOST_JOBS);
 }
 END_TEST
 
@@ -282,7 +329,7 @@ START_TEST(a_date_that_moves_is_told_three_times) {
       assert_event("extract endpoint has a sunset date: ", i == 2);
     assert_silence();
   }
-  drive_pass_ms(&now, FC_TURNS_MS);
+  drive_pass_ms(&now, FC_FLAP_MS);
   (void)snprintf(last, sizeof(last),
                  "extract endpoint has a sunset date: it ends on ");
   assert_event(last, false);
@@ -302,7 +349,7 @@ START_TEST(a_date_that_is_what_was_told_again_is_not_told) {
       assert_event("extract endpoint has a sunset date: ", i == 2);
     assert_silence();
   }
-  drive_pass_ms(&now, FC_TURNS_MS + 1000);
+  drive_pass_ms(&now, FC_FLAP_MS + 1000);
   assert_silence();
 }
 END_TEST
@@ -319,7 +366,7 @@ START_TEST(random_status_words_are_three_lines) {
     answer(result);
     while (fc_instance_take_report(instance, &report)) {
       lines++;
-      ck_assert_int_eq(strstr(report.text, FC_TURNS_LAST) != NULL, lines == 3);
+      ck_assert_int_eq(strstr(report.text, FC_FLAP_LAST) != NULL, lines == 3);
     }
   }
   ck_assert_int_eq(lines, 3);
@@ -327,8 +374,8 @@ START_TEST(random_status_words_are_three_lines) {
 END_TEST
 
 int main(void) {
-  Suite *suite = suite_create("turns");
-  TCase *tests = tcase_create("turns");
+  Suite *suite = suite_create("flap");
+  TCase *tests = tcase_create("flap");
   tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_test(tests, three_times_and_then_not_for_an_hour);
   tcase_add_loop_test(tests, the_third_change_is_the_last_for_an_hour, 0,
@@ -340,8 +387,13 @@ int main(void) {
                       (int)COUNT_OF(pairs));
   tcase_add_test(tests, the_end_of_a_job_is_never_held_back);
   tcase_add_test(tests, a_job_that_is_registered_again_is_not_lost_again);
-  tcase_add_test(tests,
-                 registered_jobs_that_are_lost_are_told_of_a_few_a_minute);
+  tcase_add_loop_test(tests,
+                      of_others_jobs_that_are_lost_a_few_are_told_of_a_minute,
+                      0, (int)COUNT_OF(others));
+  tcase_add_test(tests, a_loss_that_was_put_off_is_told_as_the_third_change);
+  tcase_add_test(
+      tests, a_job_that_a_410_lost_is_told_of_once_it_was_missing_for_a_minute);
+  tcase_add_test(tests, a_loss_has_no_text_of_what_came_later);
   tcase_add_test(tests,
                  jobs_of_the_configuration_that_are_lost_are_told_of_at_once);
   tcase_add_test(tests, a_date_that_moves_is_told_three_times);
